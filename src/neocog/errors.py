@@ -19,6 +19,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+_MOST_LISTED = 25  # a longer list hides the hint
+
 
 class NeocogError(Exception):
     """Something the user gave can't be used; the text says what and how to mend it."""
@@ -64,5 +66,7 @@ def unknown(kind: str, got: str, known: Iterable[str]) -> str:
     """
     choices = sorted(known)
     close = get_close_matches(got.lower(), choices, n=1, cutoff=0.5)
+    if close and len(choices) > _MOST_LISTED:
+        return f"unknown {kind} '{got}'; did you mean '{close[0]}'?"
     hint = f"did you mean '{close[0]}'? " if close else ""
     return f"unknown {kind} '{got}'; {hint}Known: {', '.join(choices)}"

@@ -21,7 +21,7 @@ from neocog.errors import RecipeError, unknown
 OPTIMIZERS = ("sgd", "adam", "adamw", "adadelta", "muon")
 SCHEDULES = ("constant", "step", "cosine", "linear", "one-cycle")
 
-# The share of the steps on the way up, the first factor and the last. One-cycle's are those of torch's OneCycleLR.
+# The share of the steps on the way up, the first factor, the last one. One-cycle's are torch's OneCycleLR's.
 SHAPES: Mapping[str, tuple[float, float, float]] = MappingProxyType(
     {"cosine": (0.0, 0.0, 0.0), "linear": (0.25, 0.1, 0.01), "one-cycle": (0.3, 1 / 25, 1 / 25e4)}
 )
@@ -48,9 +48,10 @@ def build_optimizer(
     scale and shift of a normalisation. `sgd`, `adam` and `adadelta` add it to the gradient (an L2 penalty);
     `adamw` and `muon` shrink the weight itself (Loshchilov & Hutter 2019).
 
-    An option left at None takes the optimizer's own value: `momentum` 0 for sgd and 0.95 for muon, `nesterov` off
-    for sgd and on for muon, `eps` 1e-6 for adadelta and 1e-8 for the Adam family. `betas` belong to the Adam
-    family and to muon's AdamW part, `rho` to adadelta, `other_lr` to muon (see `Muon`).
+    An option left at None takes the optimizer's own value: `momentum` 0 for sgd and 0.95 for muon, `nesterov`
+    off for sgd and on for muon, `eps` 1e-6 for adadelta and 1e-8 for the Adam family, `other_lr` (the rate of
+    muon's AdamW part) a tenth of `lr`. `betas` belong to the Adam family and to muon's AdamW part, `rho` to
+    adadelta. What doesn't belong to the named optimizer is ignored.
 
     Call it after the model has moved to its device: the fused forms are chosen by where the parameters lie.
     Raises RecipeError for an unknown name, a value out of range, or a model with nothing to train.
@@ -91,7 +92,7 @@ def build_optimizer(
         )
     groups = _decay_groups(parameters, weight_decay)
     if name == "sgd":
-        return torch.optim.SGD(groups, lr=lr, momentum=momentum, nesterov=nesterov, **speed)  # type: ignore[arg-type]
+        return torch.optim.SGD(groups, lr=lr, momentum=momentum, nesterov=nesterov, **speed)
     if name == "adadelta":
         _check_range("optimizer.rho", rho, 0 <= rho <= 1, "in [0, 1]")
         # Adadelta has no fused form in torch.
@@ -131,11 +132,11 @@ def rate_factor(
         constant    1
         step        gamma ** (epoch // step_epochs)
         cosine      half a cosine wave from 1 down to `end`, after a straight warm-up if one is asked for
-        linear      straight up from `start` to 1 over the first `warmup` share of the steps, then straight to `end`
+        linear      straight up from `start` to 1 over the first `warmup` share of the steps, straight down to `end`
         one-cycle   half cosine waves: `start` up to 1, then down to `end` (Smith & Topin 2018)
 
-    Options left at None come from `SHAPES`. The first step has the factor `start` (where there is a warm-up), the
-    last one `end`. Raises RecipeError for an unknown name.
+    Options left at None come from `SHAPES`. The first step has the factor `start` (where there is a warm-up),
+    the last one `end`. Raises RecipeError for an unknown name.
 
     >>> [round(rate_factor("linear", step, 5), 3) for step in range(5)]
     [0.1, 1.0, 0.67, 0.34, 0.01]
@@ -166,11 +167,13 @@ class Muon(torch.optim.Optimizer):
     Each hidden weight W (every conv or linear weight but the model's last), seen as a matrix with one row per
     kernel, moves by
 
-        B ← μB + (1 − μ)G;   U ← (1 − μ)G + μB  (Nesterov), or B;   W ← (1 − lr·decay)·W − lr·√max(1, rows/cols)·NS(U)
+        B ← μB + (1 − μ)G
+        U ← (1 − μ)G + μB with Nesterov, else B
+        W ← (1 − lr·decay)·W − lr·√max(1, rows/columns)·NS(U)
 
-    where NS is `orthogonalized`. Biases, normalisations and the last weight, which a rotation of the step doesn't
-    suit, get AdamW with its own rate. Source: Keller Jordan et al., "Muon: an optimizer for hidden layers in
-    neural networks", 2024. torch's own Muon refuses the four-dimensional weights of a convolution.
+    where NS is `orthogonalized`. Biases, normalisations and the last weight, for which the method isn't meant,
+    get AdamW with its own rate. Source: Keller Jordan et al., "Muon: an optimizer for hidden layers in neural
+    networks", 2024. torch's own Muon refuses the four-dimensional weights of a convolution.
     """
 
     def __init__(
@@ -195,7 +198,7 @@ class Muon(torch.optim.Optimizer):
         super().__init__([*groups, *self._adamw.param_groups], own)
 
     @torch.no_grad()
-    def step(self, closure: Callable[[], Any] | None = None) -> Any:  # type: ignore[override]
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Move every parameter once."""
         loss = None
         if closure is not None:
@@ -227,9 +230,9 @@ class Muon(torch.optim.Optimizer):
 def orthogonalized(matrix: Tensor, steps: int = 5) -> Tensor:
     """A matrix with nearly the singular vectors of `matrix` and singular values of about 1 (0.7 to 1.2).
 
-    `steps` rounds of X ← aX + b(XXᵀ)X + c(XXᵀ)²X, from X = matrix / ‖matrix‖, with (a, b, c) = (3.4445, −4.7750,
-    2.0315): a Newton–Schulz iteration tuned to lift small singular values fast (Jordan et al. 2024). Values below
-    a thousandth of the norm stay below 1.
+    `steps` rounds of X ← aX + b(XXᵀ)X + c(XXᵀ)²X, from X = matrix / ‖matrix‖, with (a, b, c) =
+    (3.4445, −4.7750, 2.0315): a Newton–Schulz iteration tuned to lift small singular values fast (Jordan et al.
+    2024). Values below a thousandth of the norm stay well below 1.
 
     >>> got = orthogonalized(torch.diag(torch.tensor([3.0, 1.0])))
     >>> bool(((got.diagonal() > 0.65) & (got.diagonal() < 1.25)).all()), float(got[0, 1])
@@ -237,7 +240,7 @@ def orthogonalized(matrix: Tensor, steps: int = 5) -> Tensor:
     """
     a, b, c = 3.4445, -4.7750, 2.0315
     wide = matrix.T if matrix.shape[0] > matrix.shape[1] else matrix
-    current = wide / wide.norm().clamp(min=1e-7)
+    current: Tensor = wide / wide.norm().clamp(min=1e-7)
     for _ in range(steps):
         gram = current @ current.T
         current = torch.addmm(current, torch.addmm(gram, gram, gram, beta=b, alpha=c), current, beta=a)
@@ -246,6 +249,9 @@ def orthogonalized(matrix: Tensor, steps: int = 5) -> Tensor:
 
 def _decay_groups(parameters: list[nn.Parameter], weight_decay: float) -> list[dict[str, Any]]:
     """Weights with the decay, and biases and normalisations without; an empty group is left out."""
+    if weight_decay == 0:
+        # One group is one call of the fused kernel, and a small network's step feels a second one.
+        return [{"params": parameters, "weight_decay": 0.0}]
     groups = [
         {
             "params": [parameter for parameter in parameters if parameter.ndim >= 2],

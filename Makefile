@@ -1,0 +1,51 @@
+# Everything a newcomer, a developer or CI runs. `make` alone lists the targets.
+SHELL := /bin/bash
+PYTHON ?= python3
+BIN := .venv/bin
+# warnings of pip about itself help nobody here
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c constraints.txt
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-slow check format bench clean
+
+help: ## list these targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: .venv/demo ## install neocog and train the default recipe on MNIST
+	$(BIN)/neocog train fast
+
+test: .venv/test ## run the tests: no network, no GPU, under three minutes on two cores
+	$(BIN)/python -m pytest
+
+test-slow: .venv/test ## run the tests that take longer than a few seconds, too
+	$(BIN)/python -m pytest -m "not gpu and not network"
+
+check: .venv/dev ## lint, format, types, and who imports whom
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: .venv/dev ## let ruff put the code in shape
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: .venv/test ## measure every figure of the README again (about an hour and a half)
+	$(BIN)/python -m benchmarks
+
+clean: ## remove what make made; runs stay
+	rm -rf .venv build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+
+.venv/demo: pyproject.toml constraints.txt
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@echo "installing neocog into .venv (the first time takes a minute)"
+	$(PIP) -e .
+	@touch $@
+
+.venv/test: .venv/demo
+	$(PIP) -e '.[test,digits]'
+	@touch $@
+
+.venv/dev: .venv/test
+	$(PIP) -e '.[dev]'
+	@touch $@

@@ -1,0 +1,5 @@
+"""`python -m neocog` is the command `neocog`."""
+
+from neocog.cli import main
+
+main()

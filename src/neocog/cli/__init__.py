@@ -1,0 +1,56 @@
+"""The command line: one file for each verb, which parses, calls the library and shows the answer.
+
+Answers go to standard output, everything else to standard error. A NeocogError is one red line and exit status 2.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from neocog.cli.data import app as data_app
+from neocog.cli.evaluate import evaluate
+from neocog.cli.predict import predict
+from neocog.cli.recipes import recipes
+from neocog.cli.summary import summary
+from neocog.cli.train import train
+from neocog.errors import NeocogError
+
+app = typer.Typer(
+    name="neocog",
+    help="From one convolution kernel to an image classifier that can be trusted.",
+    epilog="Start with: neocog train",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for verb in (train, evaluate, predict, summary, recipes):
+    app.command(no_args_is_help=verb in (evaluate, predict, summary))(verb)
+app.add_typer(data_app, name="data")
+
+
+@app.callback(invoke_without_command=True)
+def _neocog(version: bool = typer.Option(False, "--version", help="Show the version and stop.")) -> None:
+    if version:
+        import neocog
+
+        typer.echo(f"neocog {neocog.__version__}")
+        raise typer.Exit
+
+
+def main() -> None:
+    """Runs the command line; what a user can mend becomes one line."""
+    try:
+        app()
+    except NeocogError as error:
+        from rich.console import Console
+
+        Console(stderr=True, soft_wrap=True).print(f"error: {error}", style="red", markup=False, highlight=False)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BrokenPipeError:  # the reader of our output, such as `head`, has seen enough
+        sys.stderr.close()
+        sys.exit(141)

@@ -1,0 +1,33 @@
+"""neocog evaluate"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from neocog.cli.options import Code, Device, Json, data_progress, print_json
+
+
+def evaluate(
+    run: Annotated[Path, typer.Argument(help="A run directory.")],
+    split: Annotated[str, typer.Option(help="Which part: val or test.", metavar="val|test")] = "test",
+    data: Annotated[str | None, typer.Option(help="Other data with the same classes.", metavar="NAME|FOLDER")] = None,
+    model: Code = None,
+    device: Device = None,
+    json: Json = False,
+) -> None:
+    """Measure a trained classifier: accuracy with its interval, every class, the confusions.
+
+    Example: neocog evaluate runs/fast-mnist-1 --split val
+    """
+    from neocog.render import evaluation_text
+    from neocog.workflow import evaluate as evaluate_run
+
+    with data_progress() as progress:
+        found = evaluate_run(run, split=split, data=data, model=model, device=device, progress=progress)
+    if json:
+        print_json({"run": str(run), **found.as_dict()})
+    else:
+        typer.echo(evaluation_text(found))

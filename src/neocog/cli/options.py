@@ -1,0 +1,60 @@
+"""Options that several verbs share, so that they read the same everywhere."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from neocog.data import Progress
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
+Device = Annotated[str | None, typer.Option("--device", help="auto, cpu, cuda, cuda:1 or mps.", metavar="DEVICE")]
+Code = Annotated[
+    str | None,
+    typer.Option("--model", help="module:factory, when the run's network is code of your own.", metavar="CODE"),
+]
+Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="Another value for a key, such as optimizer.lr=0.02.", metavar="KEY=VALUE"),
+]
+
+
+def print_json(content: Any) -> None:
+    """One JSON object on standard output."""
+    typer.echo(json.dumps(content, ensure_ascii=False, indent=2))
+
+
+def tell(text: str) -> None:
+    """A remark, on standard error."""
+    typer.echo(text, err=True)
+
+
+@contextmanager
+def data_progress() -> Iterator[Progress]:
+    """A bar for fetching and decoding, on standard error; silent where that is no terminal."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    console = Console(stderr=True)
+    with Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        disable=not console.is_terminal,
+        transient=True,
+    ) as bars:
+        tasks: dict[str, Any] = {}
+
+        def progress(what: str, done: int, total: int) -> None:
+            if what not in tasks:
+                tasks[what] = bars.add_task(what, total=total)
+            bars.update(tasks[what], completed=done, total=total)
+
+        yield progress

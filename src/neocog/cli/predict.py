@@ -1,0 +1,32 @@
+"""neocog predict"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from neocog.cli.options import Code, Device, Json, print_json
+
+
+def predict(
+    run: Annotated[Path, typer.Argument(help="A run directory.")],
+    pictures: Annotated[list[Path], typer.Argument(help="Picture files.", metavar="IMAGE…")],
+    top: Annotated[int, typer.Option(help="How many classes to show for each picture.", min=1, metavar="K")] = 3,
+    model: Code = None,
+    device: Device = None,
+    json: Json = False,
+) -> None:
+    """Name what is in pictures, with probabilities.
+
+    Example: neocog predict runs/fast-mnist-1 seven.png --top 3
+    """
+    from neocog.render import predictions_text
+    from neocog.workflow import load
+
+    answers = load(run, model=model, device=device).ranked(pictures, top)
+    if json:
+        print_json({"run": str(run), "predictions": answers})
+    else:
+        typer.echo(predictions_text(answers))

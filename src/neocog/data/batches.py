@@ -1,0 +1,89 @@
+"""Pictures as batches: resident uint8, and a batch is one index and one vectorised transform."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from neocog.data.augment import Augmentation
+from neocog.randomness import torch_stream
+
+_VALUES_AT_ONCE = 2**23  # input values of one inference batch: 32 MB as float32
+
+
+@dataclass(frozen=True)
+class Normalization:
+    """uint8 pictures (N, H, W, C) to network input (N, C, H, W): (x/255 − mean)/std, channel by channel."""
+
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+    def __call__(self, images_NHWC: Tensor) -> Tensor:
+        """float32, laid out in memory as `channels_last`."""
+        scale = images_NHWC.new_tensor([1 / (255 * std) for std in self.std], dtype=torch.float32)
+        offset = scale.new_tensor([-mean / std for mean, std in zip(self.mean, self.std, strict=True)])
+        return torch.addcmul(offset, images_NHWC.to(torch.float32), scale).permute(0, 3, 1, 2)
+
+
+@dataclass(frozen=True)
+class Batches:
+    """The training batches, by step: step s always gives the same pictures, changed in the same way.
+
+    Epoch e visits all pictures once, in an order drawn from the stream (seed, "order", e); step s is augmented from
+    the stream (seed, "augment", s). The last batch of an epoch is smaller; a single picture left over joins the batch
+    before it, because batch normalisation needs two.
+    """
+
+    images: Tensor  # uint8 (N, H, W, C)
+    labels: Tensor  # int64 (N,)
+    batch_size: int
+    seed: int
+    normalization: Normalization
+    augmentation: Augmentation
+    shuffle: bool = True
+
+    @property
+    def per_epoch(self) -> int:
+        """Steps in an epoch."""
+        count = len(self.images)
+        whole, left = divmod(count, self.batch_size)
+        return max(1, whole + (1 if left > 1 else 0))
+
+    def order(self, epoch: int) -> Tensor:
+        """The pictures in the order in which this epoch visits them."""
+        count = len(self.images)
+        if not self.shuffle:
+            return torch.arange(count)
+        return torch.randperm(count, generator=torch_stream(self.seed, "order", epoch))
+
+    def from_step(self, first: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """Endless (x, labels) from that step on: x float32 (B, C, H, W), labels int64 (B,), on the images' device."""
+        device = self.images.device
+        step = first
+        while True:
+            epoch, start = divmod(step, self.per_epoch)
+            order = self.order(epoch).to(device)
+            for position in range(start, self.per_epoch):
+                begin = position * self.batch_size
+                end = len(order) if position == self.per_epoch - 1 else begin + self.batch_size
+                chosen = order[begin:end]
+                x = self.normalization(self.images[chosen])
+                yield self.augmentation(x, torch_stream(self.seed, "augment", step)), self.labels[chosen]
+                step += 1
+
+
+def inference_batches(images: Tensor, normalization: Normalization, device: torch.device) -> Iterator[Tensor]:
+    """The pictures in order, as network input, in pieces that bound the memory."""
+    values = max(1, images[0].numel()) if len(images) else 1
+    size = max(1, min(1000, _VALUES_AT_ONCE // values))
+    for start in range(0, len(images), size):
+        yield normalization(images[start : start + size].to(device, non_blocking=True))
+
+
+def class_weights(labels: Tensor, classes: int) -> Sequence[float]:
+    """Weights inversely proportional to each class's count, with mean 1 over the pictures (King & Zeng, 2001)."""
+    counts = torch.bincount(labels, minlength=classes).double().clamp(min=1)
+    return [float(weight) for weight in len(labels) / (classes * counts)]

@@ -1,0 +1,122 @@
+"""Arrays kept on disk between runs: each set a folder of .npy files and an about.json, complete or not there at all.
+
+A set is written under a temporary name and renamed when it is whole, so a killed process leaves nothing at the final
+name. On opening, shapes and sizes are compared, and pixels up to IN_MEMORY bytes are hashed again: a damaged set
+counts as absent and is made anew. (Hashing more than that would cost seconds on every start.)
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from neocog.data.dataset import IN_MEMORY, PARTS, checksum, reserve
+
+VERSION = 1  # of this layout and of what decoding makes of a picture; raise it when either changes
+ABOUT = "about.json"
+
+
+def place(cache_dir: str | Path | None = None) -> Path:
+    """Where things are kept: the argument, else $NEOCOG_CACHE, else the user's cache folder."""
+    if cache_dir is not None:
+        return Path(cache_dir).expanduser()
+    if chosen := os.environ.get("NEOCOG_CACHE"):
+        return Path(chosen).expanduser()
+    import platformdirs
+
+    return Path(platformdirs.user_cache_dir("neocog"))
+
+
+def file_key(root: Path, names: Sequence[str], *extra: Any) -> str:
+    """A name for these files as they are now: a hash over each one's path, size, inode and times.
+
+    The contents aren't read: that would cost as much as decoding them. The change time (ctime) stands in for them.
+    The system sets it on every write and nobody can set it back, so even a picture swapped for another of equal size
+    and date gets a new key. Where there is none (Windows), the date of modification has to do.
+    """
+    digest = hashlib.sha256(json.dumps([VERSION, *extra], default=str).encode())
+    for name in names:
+        try:
+            stat = (root / name).stat()
+            facts = (stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino)
+        except OSError:
+            facts = (-1, 0, 0, 0)  # decoding will name it
+        digest.update(f"{name}\0{facts}\n".encode(errors="surrogateescape"))
+    return digest.hexdigest()
+
+
+def scratch(folder: Path) -> Path:
+    """A new empty folder beside the final one, so that renaming is one step on one disk."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    return Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+
+
+def room(folder: Path, name: str, shape: tuple[int, ...]) -> np.ndarray:
+    """A new memory-mapped uint8 array in `folder`, its disk space claimed."""
+    path = folder / f"{name}.npy"
+    array = np.lib.format.open_memmap(path, "w+", np.uint8, shape)
+    with path.open("r+b") as file:
+        reserve(file.fileno(), path.stat().st_size)
+    return array
+
+
+def not_kept(folder: Path, error: OSError) -> str:
+    """The note for a cache that can't be written."""
+    return f"prepared pictures are not kept: cannot write '{folder.parent}' ({(error.strerror or str(error)).lower()})"
+
+
+def finish(made: Path, folder: Path, about: dict[str, Any]) -> tuple[str, ...]:
+    """Write what is known of the set and give it its final name; a note if that can't be done."""
+    try:
+        sizes = {path.name: path.stat().st_size for path in sorted(made.glob("*.npy"))}
+        with (made / ABOUT).open("w") as file:
+            json.dump({"version": VERSION, **about, "sizes": sizes}, file, indent=1)
+            file.flush()
+            os.fsync(file.fileno())
+        if folder.exists():  # only a damaged one is replaced
+            shutil.rmtree(folder)
+        made.rename(folder)
+    except OSError as error:
+        # Another process may have finished the same set first; else the pictures just aren't kept.
+        return () if arrays(folder) else (not_kept(folder, error),)
+    return ()
+
+
+def arrays(folder: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]] | None:
+    """The arrays of a finished set, memory-mapped, and its about; None when it is absent or its files don't fit."""
+    try:
+        about = json.loads((folder / ABOUT).read_text())
+        if about["version"] != VERSION:
+            return None
+        found = {}
+        for name, size in about["sizes"].items():
+            if (folder / name).stat().st_size != size:
+                return None
+            # Mode "c": tensors want memory they may write to; what is written never reaches the file.
+            found[name.removesuffix(".npy")] = np.load(folder / name, mmap_mode="c", allow_pickle=False)
+        return found, about
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+def sound(classes: Sequence[str], parts: dict[str, tuple[np.ndarray, np.ndarray]], about: dict[str, Any]) -> bool:
+    """Whether the pixels are still those that were stored."""
+    if sum(images.nbytes for images, _ in parts.values()) > IN_MEMORY:
+        return True
+    ordered = [(part, *parts[part]) for part in PARTS if part in parts]
+    return bool(checksum(classes, ordered) == about.get("checksum"))
+
+
+def in_memory(images: np.ndarray) -> tuple[np.ndarray, bool]:
+    """The pixels as an ordinary array if they fit, else as they are; and whether they were copied."""
+    if images.nbytes > IN_MEMORY:
+        return images, False
+    return np.array(images, order="C", subok=False), True

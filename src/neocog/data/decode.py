@@ -1,0 +1,323 @@
+"""The only way a picture file becomes pixels: for training, for prediction, and for whatever serves pictures later.
+
+A picture of any of the formats below is turned upright (EXIF), freed of palette, transparency and other colour
+models, scaled to 8 bits, resized, and given as uint8 (H, W, C). What can't be read is refused in one line, never
+guessed at: truncated files, floating-point pixels of unknown range, pictures beyond LIMIT pixels.
+"""
+
+from __future__ import annotations
+
+import threading
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from PIL import Image, ImageColor, UnidentifiedImageError
+
+from neocog.errors import DataError, PictureError, unknown
+
+if TYPE_CHECKING:
+    from neocog.data.dataset import Progress
+
+FORMATS = ("PNG", "JPEG", "MPO", "GIF", "BMP", "DIB", "WEBP", "TIFF", "PPM")
+LIMIT = 100_000_000  # pixels; more than any camera a user is likely to hold, less than what fills the memory
+RESIZES = ("crop", "letterbox", "stretch")
+REPLACE = "remove it, or replace it by an intact copy"
+
+Picture = Path | str | bytes | Image.Image | np.ndarray
+
+# EXIF orientation → how to turn the stored picture upright.
+UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+class Unreadable(Exception):
+    """Why one picture can't be used, and the mend; the door turns it into a PictureError with the picture's name."""
+
+    def __init__(self, reason: str, mend: str = REPLACE) -> None:
+        super().__init__(reason)
+        self.reason, self.mend = reason, mend
+
+
+@dataclass(frozen=True)
+class Preprocess:
+    """How a picture becomes what the network sees; stored in a run, so that prediction repeats it exactly.
+
+    Attributes:
+        image_size: (height, width).
+        channels: 1 grey or 3 RGB.
+        resize: "crop" scales the picture to cover the size and cuts the middle out, "letterbox" scales it to fit
+            inside and fills the bars, "stretch" changes its proportions.
+        background: colour under transparency and in the bars; a name or "#rrggbb".
+
+    >>> Preprocess((2, 2), 1)(Image.new("RGB", (4, 4), "white")).tolist()
+    [[[255], [255]], [[255], [255]]]
+    """
+
+    image_size: tuple[int, int]
+    channels: int
+    resize: str = "crop"
+    background: str = "white"
+
+    def __post_init__(self) -> None:
+        if len(self.image_size) != 2 or min(self.image_size) < 1:
+            raise DataError(f"image_size = {self.image_size} is not a size; give a number, or (height, width)")
+        if self.channels not in (1, 3):
+            raise DataError(f"channels = {self.channels} is not understood; give 1 for grey or 3 for RGB")
+        if self.resize not in RESIZES:
+            raise DataError(unknown("resize", str(self.resize), RESIZES))
+        try:
+            ImageColor.getrgb(self.background)
+        except ValueError:
+            raise DataError(
+                f"background = '{self.background}' is not a colour; give a name such as white, or #rrggbb"
+            ) from None
+
+    def __call__(self, picture: Picture) -> np.ndarray:
+        """The pixels of one picture, uint8 (H, W, C).
+
+        Raises:
+            PictureError: the picture can't be read; the text names it, the reason and the mend.
+        """
+        try:
+            return self.pixels(picture)
+        except Unreadable as error:
+            raise PictureError(f"cannot read {named(picture)}: {error.reason}; {error.mend}") from None
+
+    def pixels(self, picture: Picture) -> np.ndarray:
+        """As calling it, but raises the bare `Unreadable`, for those who collect many."""
+        with quiet_pillow():
+            try:
+                with opened(picture) as image:
+                    return self.fitted(image)
+            except Unreadable:
+                raise
+            # Pillow's plugins let nearly every built-in exception escape on damaged files (SyntaxError, ValueError,
+            # struct.error, zlib.error, IndexError, MemoryError, …), so the door names them all.
+            except Exception as error:
+                raise explained(error) from None
+
+    def fitted(self, image: Image.Image) -> np.ndarray:
+        """Upright, plain, resized."""
+        width, height = image.size
+        if width * height > LIMIT:
+            raise Unreadable(
+                f"it is {width} × {height} pixels, more than the {LIMIT // 1_000_000} megapixels allowed",
+                "scale it down first",
+            )
+        turn = orientation(image)
+        turned = turn in (5, 6, 7, 8)
+        rows, columns = self.image_size[::-1] if turned else self.image_size
+        self.shrink_early(image, columns, rows)
+        image.load()
+        plain = plain_image(image, self.channels, self.background)
+        if turn in UPRIGHT:
+            plain = plain.transpose(UPRIGHT[turn])
+        pixels = np.asarray(self.resized(plain))
+        return pixels if pixels.ndim == 3 else pixels[..., None]
+
+    def shrink_early(self, image: Image.Image, columns: int, rows: int) -> None:
+        """Let JPEG decode at 1/2, 1/4 or 1/8 while that is still twice the wanted size: several times faster."""
+        if image.format in ("JPEG", "MPO") and getattr(image, "tile", None):
+            width, height = image.size
+            across, down = columns / width, rows / height
+            if self.resize == "crop":
+                across = down = max(across, down)
+            elif self.resize == "letterbox":
+                across = down = min(across, down)
+            image.draft(None, (max(1, round(2 * width * across)), max(1, round(2 * height * down))))
+
+    def resized(self, image: Image.Image) -> Image.Image:
+        """The picture at `image_size`, smoothed as it shrinks."""
+        height, width = self.image_size
+        if image.size == (width, height):
+            return image
+        wide, high = image.size
+        if self.resize == "crop":
+            scale = max(width / wide, height / high)
+            left, top = (wide - width / scale) / 2, (high - height / scale) / 2
+            box = (max(0.0, left), max(0.0, top), min(wide, wide - left), min(high, high - top))
+            return image.resize((width, height), Image.Resampling.BICUBIC, box, reducing_gap=3.0)
+        if self.resize == "stretch":
+            return image.resize((width, height), Image.Resampling.BICUBIC, reducing_gap=3.0)
+        scale = min(width / wide, height / high)
+        inner = (max(1, round(wide * scale)), max(1, round(high * scale)))
+        canvas = Image.new(image.mode, (width, height), colour(self.background, image.mode))
+        small = image.resize(inner, Image.Resampling.BICUBIC, reducing_gap=3.0)
+        canvas.paste(small, ((width - inner[0]) // 2, (height - inner[1]) // 2))
+        return canvas
+
+    def many(self, pictures: np.ndarray, progress: Progress | None = None) -> np.ndarray:
+        """A uint8 (N, H, W, C) array made this size and colour; the same array if it is so already."""
+        if pictures.shape[1:] == (*self.image_size, self.channels):
+            return pictures
+        out = np.empty((len(pictures), *self.image_size, self.channels), np.uint8)
+        with quiet_pillow():
+            for index, picture in enumerate(pictures):
+                out[index] = self.pixels(picture)
+                if progress and (index % 1000 == 999 or index + 1 == len(out)):
+                    progress("resizing pictures", index + 1, len(out))
+        return out
+
+
+def named(picture: Picture) -> str:
+    """What to call a picture in a message."""
+    if isinstance(picture, str | Path):
+        return f"'{picture}'"
+    filename = getattr(picture, "filename", "")
+    return f"'{filename}'" if isinstance(filename, str) and filename else f"the {type(picture).__name__} picture"
+
+
+@contextmanager
+def opened(picture: Picture) -> Iterator[Image.Image]:
+    """The picture as Pillow knows it, header read and pixels not yet; a caller's own image is never changed."""
+    if isinstance(picture, np.ndarray):
+        yield from_array(picture)
+        return
+    if isinstance(picture, Image.Image):
+        raw = undecoded(picture)
+        if raw is None:
+            yield picture.copy() if getattr(picture, "tile", None) else picture
+            return
+        picture = raw
+    if isinstance(picture, str | Path):
+        path = Path(picture).expanduser()
+        if path.stat().st_size == 0:
+            raise Unreadable("it is empty (0 bytes)")
+        with path.open("rb") as file, Image.open(file, formats=FORMATS) as image:
+            yield image
+        return
+    if not picture:
+        raise Unreadable("it is empty (0 bytes)")
+    with Image.open(BytesIO(picture), formats=FORMATS) as image:
+        yield image
+
+
+def undecoded(image: Image.Image) -> bytes | None:
+    """The file behind an image that Pillow opened but hasn't decoded, so that it is decoded as its path would be."""
+    file = getattr(image, "fp", None)
+    if file is None or not getattr(image, "tile", None) or image.format not in ("JPEG", "MPO"):
+        return None
+    place = file.tell()
+    file.seek(0)
+    raw: bytes = file.read()
+    file.seek(place)
+    return raw
+
+
+def from_array(pixels: np.ndarray) -> Image.Image:
+    """An image of a uint8 array (H, W), (H, W, 1) or (H, W, 3)."""
+    if pixels.dtype != np.uint8:
+        raise Unreadable(f"its pixels are {pixels.dtype}, not uint8", "give uint8 from 0 to 255")
+    flat = pixels[..., 0] if pixels.ndim == 3 and pixels.shape[2] == 1 else pixels
+    if not (flat.ndim == 2 or (flat.ndim == 3 and flat.shape[2] == 3)):
+        raise Unreadable(f"its shape is {pixels.shape}", "give (H, W), (H, W, 1) or (H, W, 3)")
+    return Image.fromarray(np.ascontiguousarray(flat))
+
+
+def orientation(image: Image.Image) -> int:
+    """The EXIF orientation, 1 to 8; 1 where there is none, or where the EXIF block is nonsense."""
+    try:
+        return int(image.getexif().get(0x0112, 1))
+    except Exception:  # damaged EXIF says nothing about the pixels, which may be fine
+        return 1
+
+
+def plain_image(image: Image.Image, channels: int, background: str) -> Image.Image:
+    """The same picture in mode L or RGB: 8 bits, no palette, no transparency."""
+    target = "L" if channels == 1 else "RGB"
+    if image.mode.startswith("I;16") or image.mode == "I":
+        image = scaled_to_8_bits(image)
+    elif image.mode == "F":
+        raise Unreadable(
+            "its pixels are floating-point numbers whose range nothing states", "save it with 8 or 16 bits"
+        )
+    if image.has_transparency_data:
+        under = Image.new("RGBA", image.size, (*ImageColor.getrgb(background)[:3], 255))
+        image = Image.alpha_composite(under, image.convert("RGBA"))
+    if image.mode == "P":  # palette entries are colours: their grey is the colour's grey
+        image = image.convert("RGB")
+    return image if image.mode == target else image.convert(target)
+
+
+def scaled_to_8_bits(image: Image.Image) -> Image.Image:
+    """16-bit grey with 65535 as white, so v → round(v / 257); Pillow's own conversion would clip at 255."""
+    values = np.asarray(image)
+    white = 65535
+    if image.format == "TIFF":
+        tags: Any = getattr(image, "tag_v2", {})
+        bits = int(np.max(tags.get(258, 16)))
+        if bits > 16 or 2 in np.atleast_1d(tags.get(339, 1)):
+            raise Unreadable(
+                f"its pixels are {bits}-bit integers whose range nothing states", "save it with 8 or 16 bits"
+            )
+        white = (1 << bits) - 1
+    low, high = int(values.min()), int(values.max())
+    if low < 0 or high > white:
+        raise Unreadable(f"its pixels run from {low} to {high}, outside 0 to {white}", "save it with 8 or 16 bits")
+    return Image.fromarray(((values.astype(np.uint32) * 255 + white // 2) // white).astype(np.uint8))
+
+
+def colour(name: str, mode: str) -> Any:
+    """A colour as Pillow wants it for a mode."""
+    return ImageColor.getcolor(name, mode)
+
+
+def explained(error: Exception) -> Unreadable:
+    """A library's exception as reason and mend."""
+    if isinstance(error, FileNotFoundError):
+        return Unreadable("there is no such file", "check the path")
+    if isinstance(error, OSError) and error.strerror:
+        return Unreadable(error.strerror.lower(), "check the path and its permissions")
+    if isinstance(error, UnidentifiedImageError):
+        return Unreadable(
+            "it is damaged, or no picture of a format neocog reads (PNG, JPEG, GIF, BMP, WebP, TIFF, PPM)",
+            "save it as PNG or JPEG",
+        )
+    if isinstance(error, Image.DecompressionBombError):
+        return Unreadable(f"it has more than the {LIMIT // 1_000_000} megapixels allowed", "scale it down first")
+    if isinstance(error, MemoryError):
+        return Unreadable("it does not fit into the memory", "scale it down first")
+    text = " ".join(str(error).split()) or type(error).__name__
+    if "truncated" in text.lower() or isinstance(error, EOFError):
+        return Unreadable("it is truncated: the file ends too early")
+    return Unreadable(f"it is damaged ({text})")
+
+
+_quiet_lock = threading.Lock()
+_quiet_depth = 0
+_quiet_filters: Any = None
+
+
+@contextmanager
+def quiet_pillow() -> Iterator[None]:
+    """Pillow's warnings (odd EXIF, palette transparency, size) don't reach the user: what matters becomes an error.
+
+    The warning filters belong to the whole process, so threads that decode together share one change of them.
+    """
+    global _quiet_depth, _quiet_filters
+    with _quiet_lock:
+        _quiet_depth += 1
+        if _quiet_depth == 1:
+            _quiet_filters = warnings.catch_warnings()
+            _quiet_filters.__enter__()
+            warnings.filterwarnings("ignore", module=r"PIL\.")
+    try:
+        yield
+    finally:
+        with _quiet_lock:
+            _quiet_depth -= 1
+            if _quiet_depth == 0:
+                _quiet_filters.__exit__(None, None, None)

@@ -1,0 +1,329 @@
+"""A folder of pictures: root/CLASS/*.png, or root/{train,val,test}/CLASS/*.png; the folder's name is the class.
+
+Nothing is left out silently: what is no picture is named in the notes, and every picture that can't be read is found
+before training starts.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from neocog.data import cache
+from neocog.data.dataset import PARTS, Holdings, Opener, Part, Progress, checksum, empty
+from neocog.data.decode import FORMATS, Preprocess, Unreadable, opened, quiet_pillow
+from neocog.errors import DataError, PictureError
+
+EXTENSIONS = frozenset(
+    f".{end}"
+    for end in (
+        *("png", "apng", "jpg", "jpeg", "jpe", "jfif", "mpo", "gif", "bmp", "dib", "webp"),
+        *("tif", "tiff", "ppm", "pgm", "pbm", "pnm"),
+    )
+)
+PART_NAMES = {
+    "train": "train",
+    "training": "train",
+    "val": "validation",
+    "valid": "validation",
+    "validation": "validation",
+    "test": "test",
+    "testing": "test",
+}
+NO_CONTENT = frozenset({"__macosx", "thumbs.db", "desktop.ini"})
+SAMPLE = 200  # pictures looked at to choose size and colour
+SHOWN = 5  # files named in one message
+
+
+@dataclass(frozen=True)
+class Listing:
+    """The pictures of a folder: for each part the paths relative to the root, and each one's label."""
+
+    root: Path
+    classes: tuple[str, ...]
+    names: dict[str, list[str]]
+    labels: dict[str, np.ndarray]
+    notes: tuple[str, ...]
+
+    def all_names(self) -> list[str]:
+        """Every picture, parts in the order train, validation, test."""
+        return [name for part in self.names for name in self.names[part]]
+
+
+def hidden(name: str) -> bool:
+    """Whether the system or an editor put it there: .DS_Store, .ipynb_checkpoints, __MACOSX, Thumbs.db, …"""
+    return name.startswith(".") or name.lower() in NO_CONTENT
+
+
+def entries(folder: Path) -> list[os.DirEntry[str]]:
+    """What is in a folder and not hidden, in the order of names."""
+    try:
+        with os.scandir(folder) as found:
+            return sorted((entry for entry in found if not hidden(entry.name)), key=lambda entry: entry.name)
+    except OSError as error:
+        raise DataError(f"cannot look into the folder '{folder}': {(error.strerror or str(error)).lower()}") from None
+
+
+def folders_in(folder: Path) -> list[str]:
+    """Names of the folders in a folder."""
+    return [entry.name for entry in entries(folder) if entry.is_dir()]
+
+
+def is_picture(name: str) -> bool:
+    """Whether the name ends like a picture's."""
+    return os.path.splitext(name)[1].lower() in EXTENSIONS  # noqa: PTH122 (names are compared by the ten thousand)
+
+
+def files_under(folder: Path, seen: frozenset[tuple[int, int]] = frozenset()) -> Iterator[str]:
+    """Paths of all files below a folder, relative to it; links are followed, but not in circles."""
+    stat = folder.stat()
+    here = (stat.st_dev, stat.st_ino)
+    if here in seen:
+        return
+    for entry in entries(folder):
+        if entry.is_dir():
+            for name in files_under(folder / entry.name, seen | {here}):
+                yield f"{entry.name}/{name}"
+        else:
+            yield entry.name
+
+
+def part_folders(root: Path) -> dict[str, str]:
+    """Which folder is which part, empty when the folders of the root are the classes themselves.
+
+    A class may be called "train" (and another "bus"), so train/ counts as a part only if it holds folders of its own
+    and a validation or test folder, or nothing else, stands beside it.
+    """
+    folders = folders_in(root)
+    named = [name for name in folders if name.lower() in PART_NAMES]
+    kinds = {PART_NAMES[name.lower()] for name in named}
+    if not named or not all(folders_in(root / name) for name in named):
+        return {}
+    if len(named) < len(folders) and len(kinds) < 2:
+        return {}
+    found: dict[str, str] = {}
+    for name in named:
+        part = PART_NAMES[name.lower()]
+        if part in found:
+            raise DataError(f"'{root}' holds both '{found[part]}' and '{name}'; keep one {part} folder")
+        found[part] = name
+    if "train" not in found:
+        raise DataError(f"'{root}' holds {quoted(named)} but no folder 'train'; put the training pictures there")
+    return {part: found[part] for part in PARTS if part in found}
+
+
+def quoted(names: Sequence[str]) -> str:
+    """The first few names in quotes, and how many more there are.
+
+    >>> quoted(["a", "b", "c", "d", "e", "f", "g"])
+    "'a', 'b', 'c', 'd', 'e' and 2 more"
+    """
+    shown = ", ".join(f"'{name}'" for name in names[:SHOWN])
+    return shown + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")
+
+
+def listing(root: Path) -> Listing:
+    """Find classes and pictures; no picture is opened.
+
+    Raises:
+        DataError: fewer than two classes, an empty class folder, parts whose classes differ.
+    """
+    parts = part_folders(root)
+    others: list[str] = []
+    found: dict[str, dict[str, list[str]]] = {}
+    notes: list[str] = []
+    if parts:
+        unused = [name for name in folders_in(root) if name not in parts.values()]
+        if unused:
+            notes.append(f"'{root}' also holds {quoted(unused)}, which are no part of the data and are not used")
+    for part, name in (parts or {"train": ""}).items():
+        base = root / name if name else root
+        found[part] = classes_in(base, f"{name}/" if name else "", others, notes)
+    classes = tuple(sorted(found["train"]))
+    for part in found:
+        agree(parts, part, set(classes), set(found[part]))
+    if others:
+        are = "1 file is no picture" if len(others) == 1 else f"{len(others)} files are no pictures"
+        notes.append(f"{are} and not used: {quoted(others)}")
+    number = {name: index for index, name in enumerate(classes)}
+    names = {part: [path for name in classes for path in groups[name]] for part, groups in found.items()}
+    labels = {
+        part: np.repeat([number[name] for name in classes], [len(groups[name]) for name in classes]).astype(np.int64)
+        for part, groups in found.items()
+    }
+    return Listing(root, classes, names, labels, tuple(notes))
+
+
+def classes_in(base: Path, prefix: str, others: list[str], notes: list[str]) -> dict[str, list[str]]:
+    """Class → its pictures, as paths from the root; what is not used goes into `others` and `notes`."""
+    classes: dict[str, list[str]] = {}
+    loose = [entry.name for entry in entries(base) if not entry.is_dir()]
+    others += [prefix + name for name in loose if not is_picture(name)]
+    for name in folders_in(base):
+        paths = [f"{prefix}{name}/{path}" for path in files_under(base / name)]
+        classes[name] = sorted(path for path in paths if is_picture(path))
+        if not classes[name]:
+            what = f"only files that are no pictures ({quoted(paths)})" if paths else "nothing"
+            raise DataError(f"the class folder '{base / name}' holds {what}; put pictures in it or remove it")
+        others += sorted(path for path in paths if not is_picture(path))
+    pictures = [prefix + name for name in loose if is_picture(name)]
+    if len(classes) < 2:
+        has = f"one class folder only, '{next(iter(classes))}'" if classes else "no class folders"
+        beside = f" but {len(pictures)} pictures" if pictures and not classes else ""
+        raise DataError(
+            f"'{base}' holds {has}{beside}; give each class a folder of its own, at least two: {base}/CLASS/*.png"
+        )
+    if pictures:
+        lie = "picture lies" if len(pictures) == 1 else "pictures lie"
+        notes.append(f"{len(pictures)} {lie} in no class folder and not used: {quoted(pictures)}")
+    return classes
+
+
+def agree(parts: dict[str, str], part: str, train: set[str], other: set[str]) -> None:
+    """Parts must have the same classes, by name."""
+    if train == other:
+        return
+    sides = []
+    for folder, names in ((parts["train"], train - other), (parts[part], other - train)):
+        if names:
+            sides.append(f"only in '{folder}': {quoted(sorted(names))}")
+    raise DataError(
+        f"the folders '{parts['train']}' and '{parts[part]}' hold different classes; {'; '.join(sides)};"
+        " rename or complete them"
+    )
+
+
+def sample(names: list[str]) -> list[str]:
+    """Up to SAMPLE names spread evenly."""
+    step = max(1, -(-len(names) // SAMPLE))
+    return names[::step]
+
+
+def usual_size(found: Listing) -> tuple[int, int]:
+    """(height, width): that of the pictures if those looked at share one of at most 64 × 64, else 64 × 64."""
+    sizes = set()
+    with quiet_pillow():
+        for name in sample(found.all_names()):
+            try:
+                with opened(found.root / name) as image:
+                    sizes.add(image.size)
+            except Exception:  # found again, counted and named when all are decoded
+                continue
+            if len(sizes) > 1 or max(image.size) > 64:
+                return 64, 64
+    return (64, 64) if not sizes else next(iter(sizes))[::-1]
+
+
+def has_colour(found: Listing) -> bool:
+    """Whether any of the pictures looked at has a pixel that isn't grey (beyond JPEG's rounding)."""
+    look = Preprocess((32, 32), 3, "stretch")
+    with quiet_pillow():
+        for name in sample(found.all_names()):
+            try:
+                with opened(found.root / name) as image:
+                    if image.mode in ("1", "L", "LA", "I", "F") or image.mode.startswith("I;16"):
+                        continue
+                    pixels = look.fitted(image).astype(np.int16)
+            except Exception:  # found again, counted and named when all are decoded
+                continue
+            if (pixels.max(axis=2) - pixels.min(axis=2)).max() > 3:
+                return True
+    return False
+
+
+def opener(found: Listing, preprocess: Preprocess, cache_dir: str | Path | None) -> Opener:
+    """Decode once, keep the pixels, and read parts from them."""
+
+    def open_folder(progress: Progress | None) -> Holdings:
+        names = found.all_names()
+        shape = (len(names), *preprocess.image_size, preprocess.channels)
+        bounds = np.cumsum([0, *(len(found.names[part]) for part in found.names)])
+        where = {part: slice(bounds[i], bounds[i + 1]) for i, part in enumerate(found.names)}
+        key = cache.file_key(found.root, names, preprocess, found.classes, FORMATS)
+        folder = cache.place(cache_dir) / "pictures" / f"{found.root.resolve().name}-{key[:24]}"
+
+        def parts_of(pixels: np.ndarray) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+            return {part: (pixels[where[part]], found.labels[part]) for part in found.names}
+
+        def holdings(pixels: np.ndarray, digest: str, *notes: str) -> Holdings:
+            def read(part: str) -> Part:
+                images, owned = cache.in_memory(pixels[where[part]])
+                return Part(images, found.labels[part], found.names[part], owned)
+
+            return Holdings(tuple(found.names), read, digest, notes=notes)
+
+        stored = cache.arrays(folder)
+        if stored is not None:
+            pixels, about = stored[0].get("pixels"), stored[1]
+            if pixels is not None and pixels.shape == shape and cache.sound(found.classes, parts_of(pixels), about):
+                return holdings(pixels, about["checksum"])
+
+        made: Path | None = None
+        notes: tuple[str, ...] = ()
+        try:
+            try:
+                made = cache.scratch(folder)
+                pixels = cache.room(made, "pixels", shape)
+            except OSError as error:
+                pixels = empty(shape)
+                notes = (cache.not_kept(folder, error),)
+            decode_all(found.root, names, preprocess, pixels, progress)
+            digest = checksum(found.classes, [(part, *held) for part, held in parts_of(pixels).items()])
+            if made is not None and isinstance(pixels, np.memmap) and not notes:
+                pixels.flush()
+                notes = cache.finish(made, folder, {"checksum": digest, "preprocess": repr(preprocess)})
+        finally:
+            if made is not None:
+                shutil.rmtree(made, ignore_errors=True)
+        return holdings(pixels, digest, *notes)
+
+    return open_folder
+
+
+def decode_all(
+    root: Path, names: list[str], preprocess: Preprocess, out: np.ndarray, progress: Progress | None
+) -> None:
+    """Decode every picture into its row of `out`, over all cores.
+
+    Threads, not processes: Pillow lets go of the interpreter's lock while it decodes and resizes, and threads write
+    straight into the mapped file.
+
+    Raises:
+        PictureError: naming the first pictures that can't be read, and how many there are.
+    """
+    bad: list[tuple[str, Unreadable]] = []
+
+    def work(start: int) -> list[tuple[str, Unreadable]]:
+        failed = []
+        for index in range(start, min(start + 32, len(names))):
+            path = root / names[index]
+            try:
+                out[index] = preprocess.pixels(path)
+            except Unreadable as error:
+                failed.append((str(path), error))
+        return failed
+
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    starts = range(0, len(names), 32)
+    with quiet_pillow(), ThreadPoolExecutor(cores) as pool:
+        try:
+            for start, failed in zip(starts, pool.map(work, starts), strict=True):
+                bad += failed
+                if progress:
+                    progress("decoding pictures", min(start + 32, len(names)), len(names))
+        except BaseException:
+            pool.shutdown(wait=True, cancel_futures=True)
+            raise
+    if len(bad) == 1:
+        path, error = bad[0]
+        raise PictureError(f"cannot read '{path}': {error.reason}; {error.mend}")
+    if bad:
+        shown = "; ".join(f"'{path}': {error.reason}" for path, error in bad[:SHOWN])
+        more = f"; and {len(bad) - SHOWN} more" if len(bad) > SHOWN else ""
+        raise PictureError(f"cannot read {len(bad)} of {len(names)} pictures: {shown}{more}; remove or replace them")

@@ -1,0 +1,85 @@
+"""The MNIST that ships inside the package: one .npz with the published pictures and labels, unchanged.
+
+    train_images_0, train_images_5000, …, test_images_0, test_images_5000    pieces of (5000, 28, 28)
+    train_labels (60000,)   test_labels (10000,)
+
+`python -m neocog.data.mnist FOLDER` makes the file from the four published IDX files. A part is read only when
+it is asked for, and the archive's own CRC-32 of each piece is checked as it is read.
+
+Source: Y. LeCun, C. Cortes, C. J. C. Burges, The MNIST database of handwritten digits; see mnist-LICENSE.txt.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+import zipfile
+import zlib
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from neocog.data import idx
+from neocog.data.dataset import Holdings, NumberedNames, Part, Progress
+from neocog.errors import DataError
+
+FILE = Path(__file__).with_name("mnist.npz")
+CLASSES = tuple("0123456789")
+COUNTS = {"train": 60000, "test": 10000}
+PIECE = 5000
+# Of the raw IDX bytes, as published.
+MD5 = {
+    "train-images": "6bbc9ace898e44ae57da46a324031adb",
+    "train-labels": "a25bea736e30d166cdddb491f175f624",
+    "test-images": "2646ac647ad5339dbf082846283269ea",
+    "test-labels": "27ae3e4e09519cfbb04c329615203637",
+}
+# dataset.checksum and dataset.mean_and_std of what the file holds; the tests compute both anew.
+CHECKSUM = "sha256:121cf56b8078d2ed2fe147f4436f4c5ed489a676b0a82189295da547496a926a"
+MEAN, STD = 0.1306604762738429, 0.3081078038564627
+
+
+def open_mnist(progress: Progress | None = None) -> Holdings:
+    """The embedded set; nothing is read yet."""
+    return Holdings(("train", "test"), read, CHECKSUM, ((MEAN,), (STD,)))
+
+
+def read(part: str, file: Path = FILE) -> Part:
+    """One part; pieces are decompressed by two threads, since zlib lets go of the interpreter's lock."""
+    images = np.empty((COUNTS[part], 28, 28, 1), np.uint8)
+
+    def piece(start: int) -> None:
+        with np.load(file, allow_pickle=False) as archive:
+            images[start : start + PIECE, ..., 0] = archive[f"{part}_images_{start}"]
+
+    try:
+        with ThreadPoolExecutor(2) as pool:
+            list(pool.map(piece, range(0, len(images), PIECE)))
+        with np.load(file, allow_pickle=False) as archive:
+            labels = archive[f"{part}_labels"].astype(np.int64)
+    except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise DataError(f"the MNIST inside neocog cannot be read: {idx.reason(error)}; install neocog again") from None
+    return Part(images, labels, NumberedNames(f"mnist/{part}", range(len(labels))), owned=True)
+
+
+def embed(folder: Path, file: Path = FILE) -> None:
+    """Write the .npz from the published IDX files, after checking that they are the published ones."""
+    files = idx.find(folder)
+    arrays: dict[str, Any] = {}
+    for role, wanted in MD5.items():
+        if role not in files:
+            raise DataError(f"'{folder}' holds no IDX file for {role}")
+        raw = idx.unzipped(files[role])
+        if (got := hashlib.md5(raw).hexdigest()) != wanted:
+            raise DataError(f"'{files[role]}' has MD5 {got}, but the published file has {wanted}")
+        key, images = role.replace("-", "_"), role.endswith("images")
+        array = idx.parse(raw, 3 if images else 1, str(files[role]))
+        pieces = {f"{key}_{at}": array[at : at + PIECE] for at in range(0, len(array), PIECE)}
+        arrays |= pieces if images else {key: array}
+    np.savez_compressed(file, **arrays)
+
+
+if __name__ == "__main__":
+    embed(Path(sys.argv[1]))

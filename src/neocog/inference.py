@@ -1,0 +1,34 @@
+"""A network's answers for many pictures: evaluation mode, no gradients, bounded memory, everything left as found."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+
+from neocog.data.batches import Normalization, inference_batches
+
+
+@contextmanager
+def evaluation_mode(model: nn.Module) -> Iterator[None]:
+    """`model.eval()` for a while; each module gets its own mode back, also when something raises."""
+    modes = {module: module.training for module in model.modules()}
+    model.eval()
+    try:
+        yield
+    finally:
+        for module, training in modes.items():
+            module.training = training
+
+
+def logits_of(model: nn.Module, images: Tensor, normalization: Normalization) -> Tensor:
+    """The network's outputs for uint8 pictures (N, H, W, C): float32 (N, classes), on the CPU.
+
+    Always in float32, whatever the precision of the training, so that an answer doesn't depend on the machine's
+    favourite number format.
+    """
+    device = next(model.parameters()).device
+    with evaluation_mode(model), torch.inference_mode():
+        return torch.cat([model(x_NCHW).float().cpu() for x_NCHW in inference_batches(images, normalization, device)])

@@ -1,0 +1,138 @@
+"""The classifier: the only way a picture becomes an answer, from the command line or from Python.
+
+decode -> prepare (size, colour) -> normalise -> network -> probabilities
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor, nn
+
+from neocog.data.batches import Normalization
+from neocog.data.decode import Preprocess
+from neocog.data.folder import EXTENSIONS
+from neocog.device import Compute
+from neocog.errors import DataError, RunError
+from neocog.inference import logits_of
+from neocog.recipe import Recipe
+
+_AT_ONCE = 256  # decoded pictures held at a time
+
+Picture = str | Path | bytes | Image.Image | NDArray[Any] | Tensor
+
+
+@dataclass(frozen=True)
+class Classifier:
+    """A trained network together with everything that turns a picture into its input and its output into a name."""
+
+    model: nn.Module
+    classes: tuple[str, ...]
+    preprocess: Preprocess
+    normalization: Normalization
+
+    @classmethod
+    def make(cls, model: nn.Module, recipe: Recipe, weights: dict[str, Tensor], compute: Compute) -> Classifier:
+        """The classifier of a finished run. Raises RunError when the weights aren't this network's."""
+        assert recipe.resolved is not None
+        try:
+            model.load_state_dict(weights)
+        except RuntimeError as error:
+            first = " ".join(str(error).split("\n")[1:2]).strip() or str(error)
+            raise RunError(f"the weights don't fit the network of the recipe: {first}") from None
+        model.to(compute.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        channels, height, width = recipe.resolved.image_shape
+        return cls(
+            model=model.eval(),
+            classes=recipe.resolved.classes,
+            preprocess=Preprocess(
+                (height, width), channels, resize=recipe.dataset.resize, background=recipe.dataset.background
+            ),
+            normalization=Normalization(recipe.resolved.mean, recipe.resolved.std),
+        )
+
+    def prepare(self, pictures: Picture | Sequence[Picture]) -> Tensor:
+        """The pictures as the network sees them, before normalisation: uint8 (N, H, W, C).
+
+        A picture is a path, the bytes of a file, a PIL image, an array (H, W), (H, W, 1) or (H, W, 3), or a tensor of
+        one of these shapes or (C, H, W); a 4-dimensional array or tensor is a batch. Pixels are uint8, or floats from
+        0 to 1.
+        Raises PictureError for a picture that can't be read.
+        """
+        prepared = [self.preprocess(picture) for picture in _one_by_one(pictures)]
+        if not prepared:
+            raise DataError("no picture was given; give at least one")
+        return torch.from_numpy(np.stack(prepared))
+
+    def predict_proba(self, pictures: Picture | Sequence[Picture]) -> NDArray[np.float32]:
+        """Probabilities (N, classes), in the order of `classes`; see `prepare` for what a picture is."""
+        probabilities: NDArray[np.float32] = self.probabilities(self.prepare(pictures))
+        return probabilities
+
+    def predict(self, pictures: Picture | Sequence[Picture]) -> list[str]:
+        """The name of the most probable class of each picture; see `prepare` for what a picture is."""
+        return [self.classes[best] for best in self.predict_proba(pictures).argmax(axis=1)]
+
+    def ranked(self, pictures: Sequence[str | Path], top: int = 3) -> list[dict[str, Any]]:
+        """For each picture file, and each one in a folder, the `top` classes with their probabilities, best first.
+
+        Each answer is {"picture": path, "class": name, "probability": p, "top": [{"class": …, "probability": …}, …]}.
+        """
+        paths = [file for picture in pictures for file in _files(Path(picture))]
+        answers: list[dict[str, Any]] = []
+        for start in range(0, len(paths), _AT_ONCE):
+            some = paths[start : start + _AT_ONCE]
+            for path, row in zip(some, self.predict_proba(some), strict=True):
+                best = [
+                    {"class": self.classes[place], "probability": float(row[place])}
+                    for place in np.argsort(-row, kind="stable")[:top]
+                ]
+                answers.append({"picture": str(path), **best[0], "top": best})
+        return answers
+
+    def probabilities(self, images: Tensor) -> NDArray[np.float32]:
+        """Probabilities (N, classes) for pictures that are prepared already: uint8 (N, H, W, C)."""
+        logits = logits_of(self.model, images, self.normalization)
+        found: NDArray[np.float32] = torch.softmax(logits.double(), dim=1).float().numpy()
+        return found
+
+
+def _files(path: Path) -> list[Path]:
+    """The file itself, or the pictures of a folder."""
+    if not path.is_dir():
+        return [path]
+    found = [file for file in sorted(path.rglob("*")) if file.suffix.lower() in EXTENSIONS and file.is_file()]
+    if not found:
+        raise DataError(f"folder '{path}' holds no pictures; give picture files")
+    return found
+
+
+def _one_by_one(pictures: Picture | Sequence[Picture]) -> list[str | Path | bytes | Image.Image | NDArray[np.uint8]]:
+    if isinstance(pictures, str | Path | bytes | Image.Image):
+        return [pictures]
+    if isinstance(pictures, np.ndarray | Tensor):
+        return [_as_pixels(picture) for picture in (pictures if pictures.ndim == 4 else [pictures])]
+    return [_as_pixels(item) if isinstance(item, np.ndarray | Tensor) else item for item in pictures]
+
+
+def _as_pixels(picture: NDArray[Any] | Tensor) -> NDArray[np.uint8]:
+    """One array or tensor as uint8, channels last."""
+    array: NDArray[Any] = picture.detach().cpu().numpy() if isinstance(picture, Tensor) else picture
+    channels_first = isinstance(picture, Tensor) and array.ndim == 3 and array.shape[0] in (1, 3)
+    if channels_first and array.shape[2] not in (1, 3):
+        array = array.transpose(1, 2, 0)
+    if array.dtype.kind == "f":
+        low, high = float(array.min()), float(array.max())
+        if not (low >= 0 and high <= 1):
+            raise DataError(
+                f"a picture of floats runs from {low:g} to {high:g}; give floats from 0 to 1, or uint8 from 0 to 255"
+            )
+        array = (array * 255).round().astype(np.uint8)
+    return array

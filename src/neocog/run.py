@@ -1,0 +1,231 @@
+"""A run directory: everything a training leaves behind, each file under one name.
+
+    recipe.toml           the recipe with every value, the classes and the preparation of a picture
+    environment.json      versions, processor, threads, data checksum, git commit
+    split.json            which pictures were held out
+    metrics.csv           the learning curve
+    weights.safetensors   the state dict of the network
+    predictions.npz       probabilities for each picture of each measured part
+    results.json          the figures; written last, so its presence says that the run is complete
+    evaluations.jsonl     each later look at a part, one line each
+
+Files are written to a temporary name beside their own and then renamed, so that none is ever half there.
+"""
+
+from __future__ import annotations
+
+import csv
+import itertools
+import json
+import os
+import subprocess
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, fields
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
+
+import numpy as np
+
+from neocog.errors import NeocogError, RunError
+from neocog.recipe import Recipe
+from neocog.training import Observer, Plan, Point
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+RUNS = Path("runs")  # where a run goes that isn't given a place
+
+
+class RunDirectory:
+    """Reads and writes the files of one run. Made by `create` or `open`, never over something that is there."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @staticmethod
+    def refuse_taken(path: str | Path | None) -> None:
+        """Raises RunError when a directory for a new run exists already: worth knowing before any work is done."""
+        if path is not None and Path(path).exists():
+            raise RunError(f"run directory '{path}' exists already and is never overwritten; give another --run")
+
+    @classmethod
+    def create(cls, path: str | Path | None, name: str) -> RunDirectory:
+        """A new, empty directory: at `path`, which must not exist, or as runs/NAME-1, -2, … Raises RunError."""
+        if path is not None:
+            cls.refuse_taken(path)
+            return cls(_made(Path(path)))
+        for number in itertools.count(1):
+            place = RUNS / f"{name}-{number}"
+            # Another run may take the name in between; then the next number is tried.
+            with suppress(FileExistsError):
+                return cls(_made(place))
+        raise AssertionError("count() ended")
+
+    @classmethod
+    def open(cls, path: str | Path) -> RunDirectory:
+        """The directory of a finished run. Raises RunError when it is none."""
+        place = Path(path)
+        if not place.is_dir():
+            raise RunError(f"there is no run directory '{place}'; `neocog train` prints where a run lies")
+        for needed in ("recipe.toml", "weights.safetensors", "results.json"):
+            if not (place / needed).is_file():
+                raise RunError(f"'{place}' is no finished run: it has no {needed}; train again into a new directory")
+        return cls(place)
+
+    def write_recipe(self, recipe: Recipe) -> None:
+        """The resolved recipe; `neocog train RUN/recipe.toml` repeats the run."""
+        self._write("recipe.toml", recipe.to_toml().encode())
+
+    def write_json(self, name: str, content: Mapping[str, Any]) -> None:
+        """One JSON object."""
+        self._write(name, (json.dumps(content, indent=2, ensure_ascii=False) + "\n").encode())
+
+    def write_weights(self, model: nn.Module) -> None:
+        """The state dict as safetensors, which any torch program can load without neocog."""
+        from safetensors.torch import save
+
+        self._write("weights.safetensors", save({k: v.cpu().contiguous() for k, v in model.state_dict().items()}))
+
+    def write_predictions(self, arrays: Mapping[str, np.ndarray[Any, Any]]) -> None:
+        """The stored predictions, as numpy's compressed archive."""
+        with self._replacing("predictions.npz") as path, path.open("wb") as file:
+            np.savez_compressed(file, allow_pickle=False, **arrays)
+
+    def append_evaluation(self, record: Mapping[str, Any]) -> None:
+        """One more line in the log of looks at a part; the log only grows."""
+        line = json.dumps({"when": datetime.now(UTC).isoformat(timespec="seconds"), **record}, ensure_ascii=False)
+        try:
+            with (self.path / "evaluations.jsonl").open("a", encoding="utf-8") as file:
+                file.write(line + "\n")
+        except OSError as error:
+            raise _cannot_write(self.path / "evaluations.jsonl", error) from None
+
+    def read_recipe(self) -> Recipe:
+        """The recipe as it was run."""
+        return Recipe.load(self.path / "recipe.toml")
+
+    def read_results(self) -> dict[str, Any]:
+        """The figures."""
+        try:
+            results: dict[str, Any] = json.loads((self.path / "results.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise RunError(f"'{self.path / 'results.json'}' can't be read: {error}; train again") from None
+        return results
+
+    def read_weights(self) -> dict[str, Tensor]:
+        """The state dict. Raises RunError when the file is damaged."""
+        from safetensors import SafetensorError
+        from safetensors.torch import load_file
+
+        try:
+            return load_file(self.path / "weights.safetensors")
+        except (OSError, SafetensorError, ValueError) as error:
+            raise RunError(f"'{self.path / 'weights.safetensors'}' can't be read: {error}; train again") from None
+
+    def read_predictions(self) -> dict[str, np.ndarray[Any, Any]]:
+        """The stored predictions, by name. Raises RunError when the file is missing or damaged."""
+        try:
+            with np.load(self.path / "predictions.npz", allow_pickle=False) as arrays:
+                return dict(arrays)
+        except (OSError, ValueError, EOFError, KeyError) as error:
+            raise RunError(f"'{self.path / 'predictions.npz'}' can't be read: {error}; train again") from None
+
+    def _write(self, name: str, content: bytes) -> None:
+        with self._replacing(name) as path:
+            path.write_bytes(content)
+
+    @contextmanager
+    def _replacing(self, name: str) -> Iterator[Path]:
+        """A temporary path in the same folder that takes the name once the block has succeeded."""
+        handle, text = tempfile.mkstemp(prefix=f".{name}-", dir=self.path)
+        os.close(handle)
+        temporary = Path(text)
+        try:
+            yield temporary
+            temporary.chmod(0o644)
+            temporary.replace(self.path / name)
+        except OSError as error:
+            raise _cannot_write(self.path / name, error) from None
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+class MetricsLog(Observer):
+    """Writes each point of the learning curve to metrics.csv as it is known."""
+
+    def __init__(self, directory: RunDirectory) -> None:
+        self._path = directory.path / "metrics.csv"
+        self._file: TextIO | None = None
+
+    def start(self, plan: Plan) -> None:
+        try:
+            self._file = self._path.open("w", encoding="utf-8", newline="")
+        except OSError as error:
+            raise _cannot_write(self._path, error) from None
+        self._rows = csv.writer(self._file, lineterminator="\n")
+        self._rows.writerow(field.name for field in fields(Point))
+        self._file.flush()
+
+    def point(self, point: Point) -> None:
+        assert self._file is not None
+        self._rows.writerow(_number(value) for value in asdict(point).values())
+        self._file.flush()
+
+    def end(self) -> None:
+        if self._file is not None:
+            self._file.close()
+
+
+class TensorBoardLog(Observer):
+    """Writes the learning curve for TensorBoard, which the extra `neocog[tensorboard]` brings."""
+
+    def __init__(self, directory: RunDirectory) -> None:
+        try:
+            from torch.utils.tensorboard import SummaryWriter
+        except ImportError:
+            raise NeocogError("TensorBoard is not installed; pip install 'neocog[tensorboard]'") from None
+        self._writer = SummaryWriter(str(directory.path / "tensorboard"))
+
+    def point(self, point: Point) -> None:
+        for name, value in asdict(point).items():
+            if name not in ("step", "epoch") and value is not None:
+                self._writer.add_scalar(name, value, point.step)
+
+    def end(self) -> None:
+        self._writer.close()
+
+
+def git_commit() -> str | None:
+    """The commit of the folder one stands in, with '+' when there are changes; None outside of git."""
+    try:
+        commit = _git("rev-parse", "HEAD")
+        return f"{commit}+" if _git("status", "--porcelain") else commit
+    except (OSError, subprocess.SubprocessError):
+        return None
+
+
+def _git(*words: str) -> str:
+    answer = subprocess.run(["git", *words], capture_output=True, text=True, timeout=5, check=True)
+    return answer.stdout.strip()
+
+
+def _made(place: Path) -> Path:
+    """The new directory. Raises FileExistsError, and RunError where nothing can be made."""
+    try:
+        place.mkdir(parents=True)
+    except FileExistsError:
+        raise
+    except OSError as error:
+        raise _cannot_write(place, error) from None
+    return place
+
+
+def _cannot_write(path: Path, error: OSError) -> RunError:
+    return RunError(f"cannot write '{path}': {error.strerror}; give a --run in a place that can be written")
+
+
+def _number(value: float | int | None) -> str:
+    return "" if value is None else f"{value:.6g}" if isinstance(value, float) else str(value)

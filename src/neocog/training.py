@@ -1,0 +1,276 @@
+"""The training loop. `fit` is meant to be read: everything that happens in a step stands in it, in order."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from pydantic import BaseModel
+from torch import Tensor, nn
+from torch.nn import functional
+
+from neocog.data.augment import Augmentation
+from neocog.data.batches import Batches, Normalization, class_weights
+from neocog.data.dataset import Split
+from neocog.device import Compute
+from neocog.errors import RecipeError, TrainingError
+from neocog.inference import logits_of
+from neocog.optim import build_optimizer, rate_factor, set_rate
+from neocog.randomness import derived_seed
+from neocog.recipe import Recipe
+
+_POINTS = 100  # about how many times a run reports its training loss
+_MEASUREMENTS = 20  # at most how many times it measures itself on the validation part
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How long a training is, and when it reports and measures itself."""
+
+    total_steps: int
+    steps_per_epoch: int
+
+    def measures_at(self, done: int) -> bool:
+        """Whether the validation part is looked at after so many steps: at epoch ends, but not too often."""
+        every = max(self.steps_per_epoch, math.ceil(self.total_steps / _MEASUREMENTS))
+        return done % every == 0 or done == self.total_steps
+
+    def reports_at(self, done: int) -> bool:
+        """Whether there is a point of the learning curve after so many steps."""
+        return done % math.ceil(self.total_steps / _POINTS) == 0 or self.measures_at(done)
+
+
+@dataclass(frozen=True)
+class Point:
+    """A point of the learning curve; training figures are means since the point before."""
+
+    step: int  # steps done
+    epoch: float
+    seconds: float
+    rate: float
+    train_loss: float
+    train_accuracy: float
+    validation_loss: float | None = None
+    validation_accuracy: float | None = None
+
+
+class Observer:
+    """Something that watches a run. Each method does nothing unless a subclass says otherwise.
+
+    The order is always: `start` once, then `step` after each step with `point` after some of them, then `end` once,
+    also when training stops early.
+    """
+
+    def start(self, plan: Plan) -> None:
+        """Training is about to begin."""
+
+    def step(self, done: int) -> None:
+        """A step is done."""
+
+    def point(self, point: Point) -> None:
+        """A point of the learning curve is known."""
+
+    def end(self) -> None:
+        """Training is over."""
+
+
+def fit(
+    model: nn.Module,
+    training: Split,
+    recipe: Recipe,
+    normalization: Normalization,
+    compute: Compute,
+    validation: Split | None = None,
+    observers: Sequence[Observer] = (),
+) -> float:
+    """Trains `model` in place, as the recipe says, and gives the seconds it took, measuring on `validation` included.
+
+    The model is moved to the device. On a CPU the same seed and number of threads give the same weights, bit for bit.
+    Raises TrainingError when the loss is no longer a number.
+    """
+    model.to(compute.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    batches = _batches(training, recipe, normalization, compute)
+    plan = _plan(recipe, batches.per_epoch)
+    optimizer = build_optimizer(model, **_given(recipe.optimizer))
+    schedule = _given(recipe.schedule)
+    weights = _class_weights(recipe, training, compute)
+    average = WeightAverage(model, recipe.train.ema) if recipe.train.ema else None
+    curve = _Curve()
+
+    with _conditions(compute), _watched(observers, plan):
+        model.train()
+        for step, (x, labels) in zip(range(plan.total_steps), batches.from_step(0), strict=False):
+            torch.manual_seed(derived_seed(recipe.train.seed, "dropout", step))
+            set_rate(
+                optimizer,
+                rate_factor(step=step, total_steps=plan.total_steps, steps_per_epoch=plan.steps_per_epoch, **schedule),
+            )
+            with compute.autocast():
+                logits = model(x)
+            loss = functional.cross_entropy(
+                logits.float(), labels, weights, label_smoothing=recipe.loss.label_smoothing
+            )
+            optimizer.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimizer.step()
+            if average:
+                average.update()
+
+            done = step + 1
+            curve.add(loss, logits, labels)
+            _notify(observers, "step", done)
+            if plan.reports_at(done):
+                measured = None
+                if validation is not None and plan.measures_at(done):
+                    with average.applied() if average else nullcontext():
+                        measured = _measure(model, validation, normalization)
+                _notify(observers, "point", curve.point(done, plan, optimizer, measured))
+        if average:
+            average.copy_into_model()
+    return curve.seconds()
+
+
+class WeightAverage:
+    """An exponential moving average of a model's parameters and statistics: a ← d·a + (1 − d)·w after each step.
+
+    Early on the decay is (1 + t)/(10 + t), so that the random start is soon forgotten. Polyak & Juditsky (1992); the
+    warm-up as in TensorFlow's ExponentialMovingAverage.
+    """
+
+    def __init__(self, model: nn.Module, decay: float) -> None:
+        self.decay, self.updates = decay, 0
+        self.live = [tensor for tensor in model.state_dict().values() if tensor.is_floating_point()]
+        self.average = [tensor.clone() for tensor in self.live]
+
+    def update(self) -> None:
+        """Takes in the weights as they are now."""
+        self.updates += 1
+        decay = min(self.decay, (1 + self.updates) / (10 + self.updates))
+        torch._foreach_lerp_(self.average, self.live, 1 - decay)
+
+    @contextmanager
+    def applied(self) -> Iterator[None]:
+        """The model with the averaged weights for a while."""
+        kept = [tensor.clone() for tensor in self.live]
+        self.copy_into_model()
+        try:
+            yield
+        finally:
+            torch._foreach_copy_(self.live, kept)
+
+    def copy_into_model(self) -> None:
+        """Replaces the model's weights by their average."""
+        torch._foreach_copy_(self.live, self.average)
+
+
+class _Curve:
+    """Sums since the last point, kept on the device so that no step waits for a number."""
+
+    def __init__(self) -> None:
+        self.began = time.perf_counter()
+        self.losses: list[Tensor] = []
+        self.correct: list[Tensor] = []
+        self.seen = 0
+
+    def add(self, loss: Tensor, logits: Tensor, labels: Tensor) -> None:
+        self.losses.append(loss.detach())
+        self.correct.append((logits.detach().argmax(1) == labels).sum())
+        self.seen += len(labels)
+
+    def seconds(self) -> float:
+        return time.perf_counter() - self.began
+
+    def point(
+        self, done: int, plan: Plan, optimizer: torch.optim.Optimizer, measured: tuple[float, float] | None
+    ) -> Point:
+        losses = torch.stack(self.losses).tolist()
+        rate = float(optimizer.param_groups[0]["lr"])
+        for step, loss in enumerate(losses, done - len(losses) + 1):
+            if not math.isfinite(loss):
+                raise TrainingError(
+                    f"the loss became {loss} at step {step} of {plan.total_steps} (learning rate {rate:g}); "
+                    f"try a smaller rate, such as --set optimizer.lr={rate / 10:.1g}"
+                )
+        accuracy = int(torch.stack(self.correct).sum()) / self.seen
+        self.losses, self.correct, self.seen = [], [], 0
+        return Point(
+            step=done,
+            epoch=done / plan.steps_per_epoch,
+            seconds=self.seconds(),
+            rate=rate,
+            train_loss=sum(losses) / len(losses),
+            train_accuracy=accuracy,
+            validation_loss=measured[0] if measured else None,
+            validation_accuracy=measured[1] if measured else None,
+        )
+
+
+def _plan(recipe: Recipe, steps_per_epoch: int) -> Plan:
+    epochs, iterations = recipe.train.epochs, recipe.train.iterations
+    total = iterations if iterations is not None else max(1, round((epochs or 1) * steps_per_epoch))
+    return Plan(total, steps_per_epoch)
+
+
+def _batches(training: Split, recipe: Recipe, normalization: Normalization, compute: Compute) -> Batches:
+    return Batches(
+        images=training.images.to(compute.device),
+        labels=training.labels.to(compute.device),
+        batch_size=recipe.loader.batch_size,
+        seed=recipe.train.seed,
+        normalization=normalization,
+        augmentation=Augmentation(**recipe.dataset.augment.model_dump()),
+        shuffle=recipe.loader.shuffle,
+    )
+
+
+def _class_weights(recipe: Recipe, training: Split, compute: Compute) -> Tensor | None:
+    wanted, classes = recipe.loss.class_weights, len(recipe.resolved.classes if recipe.resolved else ())
+    if wanted == "none":
+        return None
+    if wanted == "balanced":
+        wanted = tuple(class_weights(training.labels, classes))
+    if len(wanted) != classes:
+        raise RecipeError(f"loss.class_weights has {len(wanted)} numbers but the data has {classes} classes")
+    return torch.tensor(wanted, device=compute.device)
+
+
+def _measure(model: nn.Module, split: Split, normalization: Normalization) -> tuple[float, float]:
+    """Mean cross-entropy and accuracy."""
+    logits = logits_of(model, split.images, normalization)
+    loss = float(functional.cross_entropy(logits, split.labels))
+    return loss, float((logits.argmax(1) == split.labels).double().mean())
+
+
+@contextmanager
+def _conditions(compute: Compute) -> Iterator[None]:
+    """Torch set up for training, and back as it was afterwards: random state, denormals."""
+    with torch.random.fork_rng(devices=[compute.device] if compute.device.type == "cuda" else []):
+        torch.set_flush_denormal(True)
+        try:
+            yield
+        finally:
+            torch.set_flush_denormal(False)
+
+
+@contextmanager
+def _watched(observers: Sequence[Observer], plan: Plan) -> Iterator[None]:
+    _notify(observers, "start", plan)
+    try:
+        yield
+    finally:
+        _notify(observers, "end")
+
+
+def _notify(observers: Sequence[Observer], event: str, *what: Any) -> None:
+    for observer in observers:
+        getattr(observer, event)(*what)
+
+
+def _given(step: BaseModel) -> dict[str, Any]:
+    """The values of a recipe step that are set."""
+    return step.model_dump(exclude_none=True)
