@@ -125,41 +125,43 @@ def test_orthogonalized_matches_the_polynomial_on_the_singular_values():
 
 
 def test_muon_first_step_by_hand():
-    model = nn.Sequential(nn.Conv2d(1, 8, 2, bias=False), nn.Flatten(), nn.Linear(8, 2))
-    before = model[0].weight.detach().clone()
+    model = nn.Sequential(nn.Conv2d(1, 1, 1), nn.Conv2d(1, 8, 2, bias=False), nn.Flatten(), nn.Linear(8, 2))
+    before = model[1].weight.detach().clone()
     optimizer = build_optimizer(model, "muon", lr=0.02, weight_decay=0.5)
     gradient = torch.randn(8, 1, 2, 2)
     for parameter in model.parameters():
         parameter.grad = torch.zeros_like(parameter)
-    model[0].weight.grad = gradient.clone()
+    model[1].weight.grad = gradient.clone()
     optimizer.step()
     # 8 kernels of 4 numbers: a tall matrix, scale √(8/4). Momentum only scales the first gradient.
     want = before * (1 - 0.01) - 0.02 * math.sqrt(2) * orthogonalized(gradient.reshape(8, 4)).reshape(8, 1, 2, 2)
-    torch.testing.assert_close(model[0].weight.detach(), want, rtol=1e-5, atol=1e-6)
-    torch.testing.assert_close(model[0].weight.grad, gradient, rtol=0, atol=0)
+    torch.testing.assert_close(model[1].weight.detach(), want, rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(model[1].weight.grad, gradient, rtol=0, atol=0)
 
 
 def test_muon_agrees_with_torch_on_a_linear_weight():
-    ours, theirs = (nn.Sequential(nn.Linear(6, 4, bias=False), nn.Linear(4, 2, bias=False)) for _ in range(2))
+    ours, theirs = (
+        nn.Sequential(nn.Linear(2, 6), nn.Linear(6, 4, bias=False), nn.Linear(4, 2, bias=False)) for _ in range(2)
+    )
     theirs.load_state_dict(ours.state_dict())
     one = build_optimizer(ours, "muon", lr=0.02, momentum=0.9)
-    other = torch.optim.Muon([theirs[0].weight], lr=0.02, momentum=0.9, weight_decay=0)
+    other = torch.optim.Muon([theirs[1].weight], lr=0.02, momentum=0.9, weight_decay=0)
     for step in range(3):
         stream = torch.Generator().manual_seed(step)
-        ours[0].weight.grad = torch.randn(4, 6, generator=stream)
-        theirs[0].weight.grad = ours[0].weight.grad.clone()
+        ours[1].weight.grad = torch.randn(4, 6, generator=stream)
+        theirs[1].weight.grad = ours[1].weight.grad.clone()
         one.step()
         other.step()
     # torch's runs the iteration in bfloat16: 8 bits, and steps of 0.02.
-    torch.testing.assert_close(ours[0].weight, theirs[0].weight, rtol=0, atol=2e-3)
+    torch.testing.assert_close(ours[1].weight, theirs[1].weight, rtol=0, atol=2e-3)
 
 
-def test_muon_gives_hidden_weights_to_muon_and_the_rest_to_adamw():
+def test_muon_moves_hidden_weights_and_adamw_the_first_the_last_and_the_rest():
     model = small_net()
     optimizer = build_optimizer(model, "muon", lr=0.02)
     assert isinstance(optimizer, Muon)
     rates = {id(p): group["lr"] for group in optimizer.param_groups for p in group["params"]}
-    assert {name for name, p in model.named_parameters() if rates[id(p)] == 0.02} == {"0.weight", "3.weight"}
+    assert {name for name, p in model.named_parameters() if rates[id(p)] == 0.02} == {"3.weight"}
     assert set(rates.values()) == {0.02, 0.002}
 
 

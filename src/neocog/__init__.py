@@ -16,7 +16,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from neocog.errors import NeocogError
-    from neocog.evaluate import Evaluation, mean_interval, wilson_interval
+    from neocog.evaluation import Evaluation, mean_interval, wilson_interval
     from neocog.layers import parse
     from neocog.predict import Classifier
     from neocog.recipe import Recipe
@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "NeocogError": "errors",
-    "Evaluation": "evaluate",
-    "mean_interval": "evaluate",
-    "wilson_interval": "evaluate",
+    "Evaluation": "evaluation",
+    "mean_interval": "evaluation",
+    "wilson_interval": "evaluation",
     "parse": "layers",
     "Classifier": "predict",
     "Recipe": "recipe",

@@ -81,7 +81,6 @@ def _has_native_bf16(device: torch.device) -> bool:
     return False
 
 
-@cache
 def environment() -> dict[str, Any]:
     """What a figure depends on besides the recipe: versions, processor, threads."""
     import numpy
@@ -103,6 +102,7 @@ def environment() -> dict[str, Any]:
     return found
 
 
+@cache
 def _cpu_name() -> str:
     try:
         with open("/proc/cpuinfo", encoding="utf-8") as lines:  # noqa: PTH123 - a pseudo file

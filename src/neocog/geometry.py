@@ -48,23 +48,24 @@ def output_size(size: int, window: Window) -> int:
     (28, 111)
     """
     room = size + window.before + window.after - window.extent
-    if room < 0:
-        return 0
     steps = room // window.stride + 1
     if window.ceil and room % window.stride:
         # torch's rule: a window hanging over the end counts only when it starts inside the picture or its left padding.
         steps += int(steps * window.stride < size + window.before)
-    return steps
+    return max(0, steps)
 
 
 def unread(size: int, window: Window) -> int:
-    """Pixels at the end of the axis that no window reaches, because the division was rounded down.
+    """Pixels at the end of the axis that no window reads, mostly because the division was rounded down.
 
     >>> unread(7, Window(kernel=2, stride=2))
     1
     """
-    last_read = (output_size(size, window) - 1) * window.stride + window.extent - 1 - window.before
-    return max(0, size - 1 - last_read)
+    starts = range(-window.before, output_size(size, window) * window.stride - window.before, window.stride)
+    taps = range(0, window.extent, window.dilation)
+    # One by one: with gaps between the pixels of a window, its last one may lie in the padding, the one before inside.
+    last_read = max((start + tap for start in starts for tap in taps if start + tap < size), default=-1)
+    return size - 1 - max(last_read, -1)
 
 
 def formula(size: int, window: Window) -> str:
@@ -81,26 +82,43 @@ def formula(size: int, window: Window) -> str:
         padding = f" + {window.before} + {window.after}"
     kernel = f"{window.kernel}" if window.dilation == 1 else f"({window.dilation}·({window.kernel} − 1) + 1)"
     fraction = f"({size}{padding} − {kernel})/{window.stride}"
-    if (size + window.before + window.after - window.extent) % window.stride:
-        fraction = f"⌈{fraction}⌉" if window.ceil else f"⌊{fraction}⌋"
-    return f"{fraction} + 1 = {output_size(size, window)}"
+    steps, rest = divmod(size + window.before + window.after - window.extent, window.stride)
+    out = output_size(size, window)
+    if rest:
+        fraction = f"⌈{fraction}⌉" if out > steps + 1 else f"⌊{fraction}⌋"
+    return f"{fraction} + 1 = {out}"
 
 
 @dataclass(frozen=True)
 class Field:
     """The pixels of the picture that one value depends on, along one axis.
 
-    `size` pixels wide; neighbouring values look `jump` pixels apart. Araujo, Norris & Sim, "Computing Receptive Fields
-    of Convolutional Neural Networks", Distill 2019.
+    `size` pixels wide; neighbouring values look `jump` pixels apart, and the first value from pixel `start` on, which
+    is negative in the padding. Araujo, Norris & Sim, "Computing Receptive Fields of Convolutional Neural Networks",
+    Distill 2019.
     """
 
     size: int = 1
     jump: int = 1
+    start: int = 0
 
     def through(self, window: Window) -> Field:
         """The field after one more window.
 
         >>> Field().through(Window(5)).through(Window(2, stride=2)).through(Window(5))
-        Field(size=14, jump=2)
+        Field(size=14, jump=2, start=0)
         """
-        return Field(self.size + (window.extent - 1) * self.jump, self.jump * window.stride)
+        return Field(
+            self.size + (window.extent - 1) * self.jump,
+            self.jump * window.stride,
+            self.start - window.before * self.jump,
+        )
+
+    def joined(self, other: Field) -> Field:
+        """The field of a value made of this one's and the other's, from the first pixel of both to the last.
+
+        >>> Field(3, start=-1).joined(Field(3, start=0))
+        Field(size=4, jump=1, start=-1)
+        """
+        start, end = min(self.start, other.start), max(self.start + self.size, other.start + other.size)
+        return Field(end - start, max(self.jump, other.jump), start)

@@ -164,16 +164,16 @@ def rate_factor(
 class Muon(torch.optim.Optimizer):
     """Momentum whose step is made orthogonal, for hidden weights; AdamW for all other parameters.
 
-    Each hidden weight W (every conv or linear weight but the model's last), seen as a matrix with one row per
-    kernel, moves by
+    Each hidden weight W (every conv or linear weight but the first, which reads pixels, and the last, which gives the
+    classes), seen as a matrix with one row per kernel, moves by
 
         B ← μB + (1 − μ)G
         U ← (1 − μ)G + μB with Nesterov, else B
         W ← (1 − lr·decay)·W − lr·√max(1, rows/columns)·NS(U)
 
-    where NS is `orthogonalized`. Biases, normalisations and the last weight, for which the method isn't meant,
-    get AdamW with its own rate. Source: Keller Jordan et al., "Muon: an optimizer for hidden layers in neural
-    networks", 2024. torch's own Muon refuses the four-dimensional weights of a convolution.
+    where NS is `orthogonalized`. All other parameters, for which the method isn't meant, get AdamW with its own
+    rate. Source: Keller Jordan et al., "Muon: an optimizer for hidden layers in neural networks", 2024.
+    torch's own Muon refuses the four-dimensional weights of a convolution.
     """
 
     def __init__(
@@ -187,7 +187,7 @@ class Muon(torch.optim.Optimizer):
         adamw: Mapping[str, Any],
     ) -> None:
         weights = [parameter for parameter in parameters if parameter.ndim >= 2]
-        hidden = weights[:-1]
+        hidden = weights[1:-1]
         taken = {id(weight) for weight in hidden}
         others = [parameter for parameter in parameters if id(parameter) not in taken]
         self._adamw = torch.optim.AdamW(_decay_groups(others, weight_decay), **adamw)

@@ -11,7 +11,7 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from importlib import resources
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -34,13 +34,15 @@ SCHEDULES: dict[str, tuple[str, ...]] = {
     "one-cycle": ("warmup", "start", "end"),
 }
 
-Carve = Literal["auto"] | int | float
+Carve = Literal["auto"] | Annotated[int, Field(strict=True, ge=0)] | Annotated[float, Field(ge=0, lt=1)]
+Size = Annotated[int, Field(ge=1)]
+Beta = Annotated[float, Field(ge=0, lt=1)]
 
 
 class Step(BaseModel):
     """A table of the recipe; unknown keys are refused."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=(), allow_inf_nan=False)
 
 
 class Augment(Step):
@@ -62,7 +64,7 @@ class DatasetStep(Step):
     name: str = Field("mnist", description="a name from `neocog data list`, or a folder")
     validation: Carve = Field("auto", description="held out of the training part: a count, a share, or auto")
     test: Carve = Field("auto", description="held out where the data has no test part of its own")
-    image_size: int | tuple[int, int] | None = Field(None, description="height and width, or one number for both")
+    image_size: Size | tuple[Size, Size] | None = Field(None, description="height and width, or one number for both")
     resize: Literal["crop", "letterbox", "stretch"] = "crop"
     color: Literal["auto", "grey", "rgb"] = "auto"
     background: str = Field("white", description="the colour under transparency and letterbox bars")
@@ -94,7 +96,7 @@ class LossStep(Step):
     """Step 5: cross-entropy."""
 
     label_smoothing: float = Field(0, ge=0, lt=1)
-    class_weights: Literal["none", "balanced"] | tuple[float, ...] = "none"
+    class_weights: Literal["none", "balanced"] | tuple[Annotated[float, Field(ge=0)], ...] = "none"
 
 
 class OptimizerStep(Step):
@@ -104,7 +106,7 @@ class OptimizerStep(Step):
     lr: float = Field(0.001, gt=0)
     momentum: float | None = Field(None, ge=0, lt=1)
     nesterov: bool | None = None
-    betas: tuple[float, float] | None = None
+    betas: tuple[Beta, Beta] | None = None
     rho: float | None = Field(None, ge=0, le=1)
     eps: float | None = Field(None, gt=0)
     other_lr: float | None = Field(None, gt=0, description="muon: the rate of its AdamW part")
@@ -194,6 +196,7 @@ class Recipe(Step):
         """Checks a recipe given as nested tables; `where` starts each error."""
         _refuse_unknown(table, cls, where, "")
         changed = _with_changes(table, changes)
+        _refuse_unknown(changed, cls, where, "")
         try:
             recipe = cls.model_validate(changed)
             if recipe.layers is not None:
@@ -259,11 +262,16 @@ def _read(what: str | Path) -> tuple[dict[str, Any], str]:
         text = (resources.files("neocog.recipes") / f"{name}.toml").read_text(encoding="utf-8")
         return {"name": name, **tomllib.loads(text)}, f"recipe '{name}'"
     path = Path(what)
-    if path.is_dir():
-        path = path / "recipe.toml"
-    if not path.is_file():
-        looks_like_path = path.suffix == ".toml" or len(path.parts) > 1
-        missing = f"there is no recipe file '{name}'" if looks_like_path else unknown("recipe", name, shipped())
+    try:
+        if path.is_dir():
+            path = path / "recipe.toml"
+        found = path.is_file()
+    except OSError:  # a name too long for a file, or a place that may not be looked into
+        found = False
+    if not found:
+        if path.suffix == ".toml" or len(path.parts) > 1:
+            raise RecipeError(f"there is no recipe file '{path}'; give a recipe's name, a TOML file or a run directory")
+        missing = unknown("recipe", name, shipped())
         raise RecipeError(f"{missing}; give one of these names, a TOML file or a run directory")
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -279,18 +287,30 @@ def _refuse_unknown(table: Mapping[str, Any], kind: type[BaseModel], where: str,
         if key not in kind.model_fields:
             known = [prefix + name for name in kind.model_fields]
             raise RecipeError(f"{where}: {unknown('key', prefix + key, known)}")
-        inner = kind.model_fields[key].annotation
-        if isinstance(value, Mapping) and isinstance(inner, type) and issubclass(inner, BaseModel):
-            _refuse_unknown(value, inner, where, f"{prefix}{key}.")
+        inner = _table_kind(kind, key)
+        if inner is None or value is None:
+            continue
+        if not isinstance(value, Mapping):
+            example = f"{prefix}{key}.{next(iter(inner.model_fields))}"
+            raise RecipeError(f"{where}: {prefix}{key} is a table, not {value!r}; give its keys, such as {example}")
+        _refuse_unknown(value, inner, where, f"{prefix}{key}.")
+
+
+def _table_kind(kind: type[BaseModel], key: str) -> type[BaseModel] | None:
+    """The class of the table under that key, or None where the key has a plain value."""
+    annotation = kind.model_fields[key].annotation
+    inner = [choice for choice in get_args(annotation) or (annotation,) if isinstance(choice, type)]
+    return next((choice for choice in inner if issubclass(choice, BaseModel)), None)
 
 
 def _with_changes(table: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
     changed = {key: dict(value) if isinstance(value, Mapping) else value for key, value in table.items()}
     for key in changes:
         _refuse_unknown_key(key)
-    for step in ("optimizer", "schedule"):
+    for step, kind in (("optimizer", OptimizerStep), ("schedule", ScheduleStep)):
         old = changed.get(step, {})
-        if changes.get(f"{step}.name", old.get("name")) != old.get("name"):
+        name = old.get("name", kind.model_fields["name"].default)
+        if changes.get(f"{step}.name", name) != name:
             changed[step] = {"lr": old["lr"]} if "lr" in old else {}
     for one, other in (("train.epochs", "train.iterations"), ("model.layers", "model.factory")):
         for given, dropped in ((one, other), (other, one)):
@@ -301,7 +321,8 @@ def _with_changes(table: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[
         *steps, last = key.split(".")
         inner = changed
         for step in steps:
-            inner[step] = dict(inner.get(step, {}))
+            known = inner.get(step)
+            inner[step] = dict(known) if isinstance(known, Mapping) else {}
             inner = inner[step]
         inner[last] = value
     return changed
@@ -314,11 +335,10 @@ def _refuse_unknown_key(dotted: str) -> None:
     for position, part in enumerate(parts):
         if part not in kind.model_fields:
             raise RecipeError(unknown("key", dotted, _all_keys(Recipe)))
-        inner = kind.model_fields[part].annotation
-        is_table = isinstance(inner, type) and issubclass(inner, BaseModel)
+        inner = _table_kind(kind, part)
         prefix += part
         if position < len(parts) - 1:
-            if not (is_table and isinstance(inner, type)):
+            if inner is None:
                 raise RecipeError(f"key '{dotted}': '{prefix}' is one value, not a table; write --set {prefix}=…")
             kind = inner
             prefix += "."
@@ -326,11 +346,10 @@ def _refuse_unknown_key(dotted: str) -> None:
 
 def _all_keys(kind: type[BaseModel], prefix: str = "") -> list[str]:
     keys: list[str] = []
-    for name, item in kind.model_fields.items():
+    for name in kind.model_fields:
         if name == "resolved":
             continue
-        inner = item.annotation
-        if isinstance(inner, type) and issubclass(inner, BaseModel):
+        if (inner := _table_kind(kind, name)) is not None:
             keys += _all_keys(inner, f"{prefix}{name}.")
         else:
             keys.append(prefix + name)
@@ -346,17 +365,39 @@ def _refuse_foreign(step: Step, table: str, known: Mapping[str, tuple[str, ...]]
             raise ValueError(f"{table}.{key} means nothing to {name}, only to {', '.join(users)}; leave it out")
 
 
+_WRONG_KIND = {"literal_error", "int_type", "tuple_type"}
+
+
 def _first_fault(error: ValidationError) -> str:
     """The first of pydantic's complaints as one line of ours."""
-    fault = error.errors()[0]
-    key = ".".join(str(part) for part in fault["loc"] if not str(part).startswith(("literal", "tuple", "function")))
+    faults = error.errors()
+    fault = faults[0]
+    # A value that may be of several kinds has a fault for each; a wrong number says more than "this is no tuple".
+    same_field = [other for other in faults if _key(other["loc"], whole=False) == _key(fault["loc"], whole=False)]
+    if not isinstance(fault["input"], str):
+        fault = next((other for other in same_field if other["type"] not in _WRONG_KIND), fault)
+    key = _key(fault["loc"])
     message = fault["msg"].removeprefix("Value error, ")
     if fault["type"] == "value_error":
         return message
     if fault["type"] == "literal_error" and isinstance(fault["input"], str):
         choices = [choice.strip("' ") for choice in str(fault["ctx"]["expected"]).replace(" or ", ",").split(",")]
-        return f"{key}: {unknown('value', fault['input'], choices)}"
+        otherwise = ", or numbers" if len(same_field) > 1 else ""
+        return f"{key}: {unknown('value', fault['input'], choices)}{otherwise}"
     if fault["type"] == "missing":
         return f"{key} is missing; add it"
     message = message.replace("Input should be", "must be").replace("Input", "it")
     return f"{key} = {fault['input']!r}: {message[0].lower()}{message[1:]}"
+
+
+def _key(where: tuple[int | str, ...], *, whole: bool = True) -> str:
+    """The dotted key of a fault, without pydantic's names for the kinds that were tried; `whole` with positions."""
+    kind: type[BaseModel] | None = Recipe
+    parts: list[str] = []
+    for part in where:
+        if isinstance(part, int):
+            parts += [str(part)] if whole else []
+        elif kind is not None and part in kind.model_fields:
+            parts.append(part)
+            kind = _table_kind(kind, part)
+    return ".".join(parts)

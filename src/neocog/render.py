@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, is_dataclass
 from os import PathLike
 from typing import Any, Literal
 
-from neocog.evaluate import Evaluation
+from neocog.evaluation import Evaluation
 from neocog.summary import Summary
 from neocog.tables import WIDTH, table
 
@@ -37,6 +37,70 @@ def evaluation_text(evaluation: Evaluation) -> str:
 def evaluation_markdown(evaluation: Evaluation) -> str:
     """The same as `evaluation_text`, as Markdown."""
     return "\n\n".join(_evaluation_parts(evaluation, "markdown"))
+
+
+def train_text(results: Mapping[str, Any]) -> str:
+    """The answer of a training: how good, how sure, how long, how large, and where it lies."""
+    threads = f", {results['threads']} thread{'s' * (results['threads'] > 1)}" if results["device"] == "cpu" else ""
+    pictures = f"{results['train_pictures']:,} pictures"
+    lines = [
+        ("test accuracy", _measured(results, "test") or "not measured: the data has no test part"),
+        ("validation accuracy", _measured(results, "val") or "not measured: no validation part was held out"),
+        (
+            "training",
+            f"{results['train_seconds']:.1f} s for {results['steps']:,} steps on {pictures} "
+            f"({results['device']}, {results['precision']}{threads})",
+        ),
+        ("parameters", f"{results['parameters']:,}"),
+        ("run", str(results["run"])),
+    ]
+    return "\n".join(f"{label:<20}{text}" for label, text in lines)
+
+
+def predictions_text(answers: Sequence[Mapping[str, Any]]) -> str:
+    """One line for each picture, its classes from the most probable on."""
+    ranks = max(len(answer["top"]) for answer in answers)
+    rows = [
+        [answer["picture"], *(f"{item['class']} {item['probability'] * 100:.2f} %" for item in answer["top"])]
+        for answer in answers
+    ]
+    names = ["picture", "answer", *(f"{rank}." for rank in range(2, ranks + 1))]
+    return table(names, rows)
+
+
+def dataset_text(facts: Mapping[str, Any]) -> str:
+    """What a data set holds: origin, shape, counts for each part and class, and remarks."""
+    counts: Mapping[str, list[int]] = facts["counts"]
+    lines = [
+        ("name", facts["name"]),
+        ("from", facts["from"]),
+        ("pictures", f"{'×'.join(str(size) for size in facts['shape'])} (channels × height × width)"),
+        ("mean, deviation", ", ".join(f"{m:.4f} ± {s:.4f}" for m, s in zip(facts["mean"], facts["std"], strict=True))),
+        ("held out", f"{' and '.join(facts['carved'])}, drawn from the training pictures" if facts["carved"] else ""),
+        ("licence", facts["licence"]),
+        ("citation", facts["citation"]),
+        ("checksum", facts["checksum"]),
+    ]
+    rows = [[name, *(f"{counts[part][place]:,}" for part in counts)] for place, name in enumerate(facts["classes"])]
+    rows.append(["all", *(f"{sum(counts[part]):,}" for part in counts)])
+    return "\n".join(
+        [
+            *(f"{label:<17}{text}" for label, text in lines if text),
+            "",
+            table(["class", *(f">{part}" for part in counts)], rows),
+            *(f"note: {note}" for note in facts["notes"]),
+        ]
+    )
+
+
+def _measured(results: Mapping[str, Any], name: str) -> str:
+    if results[f"{name}_accuracy"] is None:
+        return ""
+    low, high = results[f"{name}_interval"]
+    return (
+        f"{results[f'{name}_accuracy'] * 100:.2f} %   (95 % interval {low * 100:.2f}–{high * 100:.2f} %, "
+        f"{results[f'{name}_pictures']:,} pictures)"
+    )
 
 
 def as_json(value: Any) -> str:
@@ -82,8 +146,8 @@ def _evaluation_parts(evaluation: Evaluation, style: TextStyle) -> list[str]:
     ]
     if evaluation.errors:
         parts += _confusion_table(evaluation, style)
-        pairs = [f"{true} → {got} {count:,}×" for true, got, count in evaluation.most_confused(_MOST_PAIRS)]
-        parts.append(f"most confused (true → predicted): {', '.join(pairs)}")
+        pairs = [[true, got, f"{count:,}"] for true, got, count in evaluation.most_confused(_MOST_PAIRS)]
+        parts.append(f"most confused\n{_gap(style)}{table(['true', 'predicted', '>times'], pairs, style)}")
     return parts
 
 

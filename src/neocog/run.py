@@ -20,12 +20,14 @@ import json
 import os
 import subprocess
 import tempfile
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, fields
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -48,7 +50,7 @@ class RunDirectory:
     @staticmethod
     def refuse_taken(path: str | Path | None) -> None:
         """Raises RunError when a directory for a new run exists already: worth knowing before any work is done."""
-        if path is not None and Path(path).exists():
+        if path is not None and (Path(path).exists() or Path(path).is_symlink()):
             raise RunError(f"run directory '{path}' exists already and is never overwritten; give another --run")
 
     @classmethod
@@ -57,6 +59,8 @@ class RunDirectory:
         if path is not None:
             cls.refuse_taken(path)
             return cls(_made(Path(path)))
+        if RUNS.is_symlink() and not RUNS.exists():
+            raise RunError(f"'{RUNS}' is a link to nothing; remove it, or give a --run in another place")
         for number in itertools.count(1):
             place = RUNS / f"{name}-{number}"
             # Another run may take the name in between; then the next number is tried.
@@ -130,7 +134,7 @@ class RunDirectory:
         try:
             with np.load(self.path / "predictions.npz", allow_pickle=False) as arrays:
                 return dict(arrays)
-        except (OSError, ValueError, EOFError, KeyError) as error:
+        except (OSError, ValueError, EOFError, KeyError, BadZipFile, zlib.error) as error:
             raise RunError(f"'{self.path / 'predictions.npz'}' can't be read: {error}; train again") from None
 
     def _write(self, name: str, content: bytes) -> None:
@@ -140,7 +144,10 @@ class RunDirectory:
     @contextmanager
     def _replacing(self, name: str) -> Iterator[Path]:
         """A temporary path in the same folder that takes the name once the block has succeeded."""
-        handle, text = tempfile.mkstemp(prefix=f".{name}-", dir=self.path)
+        try:
+            handle, text = tempfile.mkstemp(prefix=f".{name}-", dir=self.path)
+        except OSError as error:
+            raise _cannot_write(self.path / name, error) from None
         os.close(handle)
         temporary = Path(text)
         try:

@@ -23,6 +23,7 @@ from neocog.inference import logits_of
 from neocog.optim import build_optimizer, rate_factor, set_rate
 from neocog.randomness import derived_seed
 from neocog.recipe import Recipe
+from neocog.speed import fastest, keep_freed_memory
 
 _POINTS = 100  # about how many times a run reports its training loss
 _MEASUREMENTS = 20  # at most how many times it measures itself on the validation part
@@ -37,7 +38,7 @@ class Plan:
 
     def measures_at(self, done: int) -> bool:
         """Whether the validation part is looked at after so many steps: at epoch ends, but not too often."""
-        every = max(self.steps_per_epoch, math.ceil(self.total_steps / _MEASUREMENTS))
+        every = self.steps_per_epoch * math.ceil(self.total_steps / self.steps_per_epoch / _MEASUREMENTS)
         return done % every == 0 or done == self.total_steps
 
     def reports_at(self, done: int) -> bool:
@@ -57,6 +58,14 @@ class Point:
     train_accuracy: float
     validation_loss: float | None = None
     validation_accuracy: float | None = None
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a finished training took; measuring on the validation part included."""
+
+    steps: int
+    seconds: float
 
 
 class Observer:
@@ -87,13 +96,14 @@ def fit(
     compute: Compute,
     validation: Split | None = None,
     observers: Sequence[Observer] = (),
-) -> float:
-    """Trains `model` in place, as the recipe says, and gives the seconds it took, measuring on `validation` included.
+) -> Trained:
+    """Trains `model` in place, as the recipe says.
 
     The model is moved to the device. On a CPU the same seed and number of threads give the same weights, bit for bit.
     Raises TrainingError when the loss is no longer a number.
     """
-    model.to(compute.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    keep_freed_memory()
+    forward = fastest(model, compute)
     batches = _batches(training, recipe, normalization, compute)
     plan = _plan(recipe, batches.per_epoch)
     optimizer = build_optimizer(model, **_given(recipe.optimizer))
@@ -111,7 +121,7 @@ def fit(
                 rate_factor(step=step, total_steps=plan.total_steps, steps_per_epoch=plan.steps_per_epoch, **schedule),
             )
             with compute.autocast():
-                logits = model(x)
+                logits = forward(x)
             loss = functional.cross_entropy(
                 logits.float(), labels, weights, label_smoothing=recipe.loss.label_smoothing
             )
@@ -132,7 +142,7 @@ def fit(
                 _notify(observers, "point", curve.point(done, plan, optimizer, measured))
         if average:
             average.copy_into_model()
-    return curve.seconds()
+    return Trained(plan.total_steps, curve.seconds())
 
 
 class WeightAverage:
@@ -218,14 +228,22 @@ def _plan(recipe: Recipe, steps_per_epoch: int) -> Plan:
 
 def _batches(training: Split, recipe: Recipe, normalization: Normalization, compute: Compute) -> Batches:
     return Batches(
-        images=training.images.to(compute.device),
-        labels=training.labels.to(compute.device),
+        images=_resident(training.images, compute),
+        labels=_resident(training.labels, compute),
         batch_size=recipe.loader.batch_size,
         seed=recipe.train.seed,
         normalization=normalization,
         augmentation=Augmentation(**recipe.dataset.augment.model_dump()),
         shuffle=recipe.loader.shuffle,
+        device=compute.device,
     )
+
+
+def _resident(tensor: Tensor, compute: Compute) -> Tensor:
+    """The data on the device, unless that would take more than half of a GPU's free memory."""
+    if compute.device.type == "cuda" and 2 * tensor.nbytes > torch.cuda.mem_get_info(compute.device)[0]:
+        return tensor
+    return tensor.to(compute.device)
 
 
 def _class_weights(recipe: Recipe, training: Split, compute: Compute) -> Tensor | None:
@@ -250,11 +268,13 @@ def _measure(model: nn.Module, split: Split, normalization: Normalization) -> tu
 def _conditions(compute: Compute) -> Iterator[None]:
     """Torch set up for training, and back as it was afterwards: random state, denormals."""
     with torch.random.fork_rng(devices=[compute.device] if compute.device.type == "cuda" else []):
+        tiny = torch.tensor(1e-310, dtype=torch.float64)
+        flushed = float(tiny + tiny) == 0  # torch has no function that tells
         torch.set_flush_denormal(True)
         try:
             yield
         finally:
-            torch.set_flush_denormal(False)
+            torch.set_flush_denormal(flushed)
 
 
 @contextmanager

@@ -19,13 +19,13 @@ from neocog.data import Dataset, Progress, Source, Split, open_source
 from neocog.data.batches import Normalization
 from neocog.device import Compute, choose, environment
 from neocog.errors import LayerError, NeocogError, RecipeError, RunError
-from neocog.evaluate import Evaluation, evaluate_predictions
+from neocog.evaluation import Evaluation, evaluate_predictions
 from neocog.predict import Classifier
 from neocog.randomness import derived_seed
 from neocog.recipe import Recipe, Resolved, shipped
 from neocog.run import MetricsLog, RunDirectory, TensorBoardLog, git_commit
 from neocog.summary import Summary, summarize
-from neocog.training import Observer, fit
+from neocog.training import Observer, Trained, fit
 
 Data = str | Path | tuple[Any, Any]
 Model = str | Callable[[int, int], nn.Module]
@@ -157,9 +157,9 @@ def train(
         watchers.append(TensorBoardLog(directory))
     assert chosen.resolved is not None
     normalization = Normalization(chosen.resolved.mean, chosen.resolved.std)
-    seconds = fit(network, dataset.train, chosen, normalization, compute, dataset.validation, watchers)
+    trained = fit(network, dataset.train, chosen, normalization, compute, dataset.validation, watchers)
     directory.write_weights(network)
-    return _measured(directory, chosen, dataset, compute, seconds, model)
+    return _measured(directory, chosen, dataset, compute, trained, model)
 
 
 def load(run: str | Path, *, model: Model | None = None, device: str | None = None) -> Classifier:
@@ -266,7 +266,7 @@ def describe_data(what: str, *, progress: Progress | None = None) -> dict[str, A
 
 
 def _measured(
-    directory: RunDirectory, recipe: Recipe, dataset: Dataset, compute: Compute, seconds: float, model: Model | None
+    directory: RunDirectory, recipe: Recipe, dataset: Dataset, compute: Compute, trained: Trained, model: Model | None
 ) -> Run:
     """The last part of a training: predictions for each part, and the figures."""
     classifier = _classifier(directory, model, compute)
@@ -278,8 +278,9 @@ def _measured(
         "parameters": sum(parameter.numel() for parameter in classifier.model.parameters()),
         "classes": len(dataset.classes),
         "train_pictures": len(dataset.train),
+        "steps": trained.steps,
         "notes": list(dataset.notes),
-        "train_seconds": round(seconds, 3),
+        "train_seconds": round(trained.seconds, 3),
         "device": str(compute.device),
         "precision": compute.precision,
         "threads": torch.get_num_threads(),
@@ -395,7 +396,16 @@ def _build(recipe: Recipe, image_shape: tuple[int, int, int], classes: int, mode
             return recipe.layers.pool_first().build(image_shape, classes)
         assert model is not None
         factory = load_factory(model) if isinstance(model, str) else model
-        return _checked(factory(image_shape[0], classes), str(recipe.model.factory), image_shape, classes)
+        try:
+            network = factory(image_shape[0], classes)
+        except NeocogError:
+            raise
+        except Exception as error:
+            raise RecipeError(
+                f"model '{recipe.model.factory}' fails when called with ({image_shape[0]}, {classes}), the channels "
+                f"and classes: {_first_line(error)}"
+            ) from error
+        return _checked(network, str(recipe.model.factory), image_shape, classes)
 
 
 def load_factory(text: str) -> Callable[[int, int], nn.Module]:
@@ -404,9 +414,13 @@ def load_factory(text: str) -> Callable[[int, int], nn.Module]:
     if "" not in sys.path and str(Path.cwd()) not in sys.path:
         sys.path.insert(0, str(Path.cwd()))
     try:
-        factory = getattr(importlib.import_module(module_name), attribute)
+        module = importlib.import_module(module_name)
     except ImportError as error:
         raise RecipeError(f"model '{text}': cannot import '{module_name}': {error}") from None
+    except Exception as error:  # the user's own code, run by its import
+        raise RecipeError(f"model '{text}': importing '{module_name}' fails: {_first_line(error)}") from error
+    try:
+        factory = getattr(module, attribute)
     except AttributeError:
         raise RecipeError(f"model '{text}': module '{module_name}' has nothing called '{attribute}'") from None
     if not callable(factory):
@@ -420,17 +434,22 @@ def _checked(network: Any, name: str, image_shape: tuple[int, int, int], classes
     if not isinstance(network, nn.Module):
         raise RecipeError(f"model '{name}' gave a {type(network).__name__}, not an nn.Module")
     try:
-        with torch.inference_mode():
+        with torch.no_grad():  # not inference_mode: lazy layers make their weights here
             out = network.eval()(torch.zeros(2, *image_shape))
     except NeocogError:
         raise
     except Exception as error:
         shape = "×".join(str(size) for size in image_shape)
-        first = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise LayerError(f"model '{name}' fails on a {shape} picture: {first}") from error
+        raise LayerError(f"model '{name}' fails on a {shape} picture: {_first_line(error)}") from error
+    if not isinstance(out, torch.Tensor):
+        raise LayerError(f"model '{name}' gives a {type(out).__name__}, not a tensor (2, {classes}) for 2 pictures")
     if tuple(out.shape) != (2, classes):
         raise LayerError(
             f"model '{name}' gives the shape {tuple(out.shape)} for 2 pictures but the data has {classes} classes; "
             f"it must give (2, {classes})"
         )
     return network
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0] if str(error) else type(error).__name__

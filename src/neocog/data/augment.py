@@ -37,12 +37,14 @@ class Augmentation:
 
     def __call__(self, x_NCHW: Tensor, generator: torch.Generator) -> Tensor:
         """The changed batch, in the memory format it came in; random numbers come from `generator`, on the CPU."""
+        last = x_NCHW.is_contiguous(memory_format=torch.channels_last)
         if self.moves:
             grid = self._grid(x_NCHW, generator)
             x_NCHW = functional.grid_sample(x_NCHW, grid, padding_mode="border", align_corners=False)
         if self.erase:
             x_NCHW = self._erased(x_NCHW, generator)
-        return x_NCHW
+        # Both operations above give their result as `contiguous_format`, whatever they got.
+        return x_NCHW.contiguous(memory_format=torch.channels_last) if last else x_NCHW
 
     def _grid(self, x_NCHW: Tensor, generator: torch.Generator) -> Tensor:
         """Where each pixel is read from: (N, H, W, 2) in grid_sample's units, −1 to 1 along each axis."""

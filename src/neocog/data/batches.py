@@ -11,6 +11,7 @@ from torch import Tensor
 from neocog.data.augment import Augmentation
 from neocog.randomness import torch_stream
 
+CPU = torch.device("cpu")
 _VALUES_AT_ONCE = 2**23  # input values of one inference batch: 32 MB as float32
 
 
@@ -44,6 +45,7 @@ class Batches:
     normalization: Normalization
     augmentation: Augmentation
     shuffle: bool = True
+    device: torch.device = CPU  # where batches go; the pictures may stay elsewhere when they don't fit
 
     @property
     def per_epoch(self) -> int:
@@ -60,18 +62,18 @@ class Batches:
         return torch.randperm(count, generator=torch_stream(self.seed, "order", epoch))
 
     def from_step(self, first: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """Endless (x, labels) from that step on: x float32 (B, C, H, W), labels int64 (B,), on the images' device."""
-        device = self.images.device
+        """Endless (x, labels) from that step on: x float32 (B, C, H, W), labels int64 (B,), both on `device`."""
         step = first
         while True:
             epoch, start = divmod(step, self.per_epoch)
-            order = self.order(epoch).to(device)
+            order = self.order(epoch).to(self.images.device)
             for position in range(start, self.per_epoch):
                 begin = position * self.batch_size
                 end = len(order) if position == self.per_epoch - 1 else begin + self.batch_size
                 chosen = order[begin:end]
-                x = self.normalization(self.images[chosen])
-                yield self.augmentation(x, torch_stream(self.seed, "augment", step)), self.labels[chosen]
+                x = self.normalization(self.images[chosen].to(self.device, non_blocking=True))
+                labels = self.labels[chosen.to(self.labels.device)].to(self.device, non_blocking=True)
+                yield self.augmentation(x, torch_stream(self.seed, "augment", step)), labels
                 step += 1
 
 

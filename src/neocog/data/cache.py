@@ -12,6 +12,7 @@ import json
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from neocog.data.dataset import IN_MEMORY, PARTS, checksum, reserve
 
 VERSION = 1  # of this layout and of what decoding makes of a picture; raise it when either changes
 ABOUT = "about.json"
+DAY = 24 * 60 * 60
 
 
 def place(cache_dir: str | Path | None = None) -> Path:
@@ -56,6 +58,9 @@ def file_key(root: Path, names: Sequence[str], *extra: Any) -> str:
 def scratch(folder: Path) -> Path:
     """A new empty folder beside the final one, so that renaming is one step on one disk."""
     folder.parent.mkdir(parents=True, exist_ok=True)
+    for left in folder.parent.glob(f".{folder.name}-*"):
+        if time.time() - left.stat().st_mtime > DAY:  # of a process that was killed
+            shutil.rmtree(left, ignore_errors=True)
     return Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
 
 
@@ -88,6 +93,17 @@ def finish(made: Path, folder: Path, about: dict[str, Any]) -> tuple[str, ...]:
         # Another process may have finished the same set first; else the pictures just aren't kept.
         return () if arrays(folder) else (not_kept(folder, error),)
     return ()
+
+
+def forget_older(folder: Path, **same: Any) -> None:
+    """Remove the sets beside this one that have these facts in common with it: they are of files since changed."""
+    for about in folder.parent.glob(f"*/{ABOUT}"):
+        try:
+            facts = json.loads(about.read_text())
+        except (OSError, ValueError):
+            continue
+        if about.parent != folder and all(facts.get(name) == value for name, value in same.items()):
+            shutil.rmtree(about.parent, ignore_errors=True)
 
 
 def arrays(folder: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]] | None:

@@ -12,13 +12,14 @@ import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from neocog.data import cache, download, mnist
-from neocog.data.dataset import Holdings, NumberedNames, Part, Progress, checksum
+from neocog.data.dataset import Holdings, NumberedNames, Part, Progress, checksum, mean_and_std
 from neocog.data.download import Local, Mirror, Npm, Origin, Raw
-from neocog.errors import DataError
+from neocog.errors import DataError, unknown
 
 IDX_NAMES = tuple(f"{part}-{role}-ubyte.gz" for part in ("train", "t10k") for role in ("images-idx3", "labels-idx1"))
 DIGITS = tuple("0123456789")
@@ -196,22 +197,26 @@ def open_entry(entry: Entry, cache_dir: str | Path | None, progress: Progress | 
         return mnist.open_mnist(progress)
     if entry.name == "digits":
         return open_digits(entry)
-    arrays, digest, notes = fetched(entry, cache_dir, progress)
+    arrays, about, notes = fetched(entry, cache_dir, progress)
 
     def read(part: str) -> Part:
         images, owned = cache.in_memory(arrays[f"{part}_images"])
         labels = arrays[f"{part}_labels"].astype(np.int64)
         return Part(images, labels, NumberedNames(f"{entry.name}/{part}", range(len(labels))), owned)
 
-    return Holdings(tuple(entry.counts), read, digest, notes=notes)
+    mean, std = about["statistics"]
+    return Holdings(tuple(entry.counts), read, about["checksum"], (tuple(mean), tuple(std)), notes)
 
 
 def fetch(name: str, cache_dir: str | Path | None = None, progress: Progress | None = None) -> Path | None:
     """Bring a named set into the cache now, for use without a network later; where it lies, None if it needs no place.
 
     Raises:
+        DataError: the name is unknown, or the cache can't be written.
         DownloadError: no source gave the right bytes.
     """
+    if name not in catalogue:
+        raise DataError(unknown("data set", name, catalogue))
     entry = catalogue[name]
     if not entry.origins:
         open_entry(entry, cache_dir, progress)
@@ -229,8 +234,8 @@ def kept_at(entry: Entry, cache_dir: str | Path | None) -> Path:
 
 def fetched(
     entry: Entry, cache_dir: str | Path | None, progress: Progress | None
-) -> tuple[dict[str, np.ndarray], str, tuple[str, ...]]:
-    """The arrays of a set, their checksum, and notes; from the cache, else from the first origin that has it."""
+) -> tuple[dict[str, np.ndarray], dict[str, Any], tuple[str, ...]]:
+    """The arrays of a set, what is known of them, and notes; from the cache, else from the first origin that has it."""
     assert entry.sha256 is not None and entry.arrays is not None
     folder = kept_at(entry, cache_dir)
 
@@ -239,7 +244,7 @@ def fetched(
 
     stored = cache.arrays(folder)
     if stored is not None and cache.sound(entry.classes, parts(stored[0]), stored[1]):
-        return stored[0], stored[1]["checksum"], ()
+        return (*stored, ())
 
     notes: tuple[str, ...] = ()
     try:
@@ -251,14 +256,18 @@ def fetched(
         raw = download.obtain(entry.name, entry.origins, entry.sha256, scratch, progress, entry.hint)
         arrays = {name: np.ascontiguousarray(array) for name, array in entry.arrays(raw).items()}
         del raw
-        digest = checksum(entry.classes, [(part, *held) for part, held in parts(arrays).items()])
+        about = {
+            "checksum": checksum(entry.classes, [(part, *held) for part, held in parts(arrays).items()]),
+            "statistics": mean_and_std(arrays["train_images"]),
+            "licence": entry.licence,
+        }
         if not notes:
             ready = scratch / "ready"
             ready.mkdir()
             for name, array in arrays.items():
                 np.save(ready / f"{name}.npy", array)
-            notes = cache.finish(ready, folder, {"checksum": digest, "licence": entry.licence})
-        return arrays, digest, notes
+            notes = cache.finish(ready, folder, about)
+        return arrays, about, notes
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 

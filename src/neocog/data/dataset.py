@@ -32,7 +32,7 @@ IN_MEMORY = 1 << 30  # bytes of pixels that are held as an ordinary tensor; more
 CHUNK = 1 << 24  # bytes of pixels worked on at a time, so that no second copy of the data ever exists
 
 Progress = Callable[[str, int, int], None]
-"""Called as progress("decoding pictures", done, total), from one thread, at least once with done == total."""
+"""Called as progress("decoding pictures", done, total), from one thread."""
 
 
 class NumberedNames(Sequence[str]):
@@ -117,7 +117,7 @@ class Source:
         return assemble(self, self.opener(progress), seed)
 
 
-@dataclass
+@dataclass(eq=False)
 class Dataset:
     """Pictures ready to train on; `test` is read on first access, so that a run opens it once, at its end."""
 
@@ -212,10 +212,11 @@ def assemble(source: Source, holdings: Holdings, seed: int) -> Dataset:
 
 
 def as_split(part: Part) -> Split:
-    """The same pictures as tensors; nothing is copied."""
+    """The same pictures as tensors; copied only where a tensor can't share them (read-only, or not in row order)."""
     import torch
 
-    return Split(torch.from_numpy(part.images), torch.from_numpy(part.labels), part.names)
+    images = np.require(part.images, requirements=["C", "W"])
+    return Split(torch.from_numpy(images), torch.from_numpy(part.labels), part.names)
 
 
 def record(names: Sequence[str]) -> list[int] | list[str]:

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import threading
 import warnings
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image, ImageColor, UnidentifiedImageError
@@ -24,7 +25,7 @@ from neocog.errors import DataError, PictureError, unknown
 if TYPE_CHECKING:
     from neocog.data.dataset import Progress
 
-FORMATS = ("PNG", "JPEG", "MPO", "GIF", "BMP", "DIB", "WEBP", "TIFF", "PPM")
+FORMATS = ("PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF", "PPM")
 LIMIT = 100_000_000  # pixels; more than any camera a user is likely to hold, less than what fills the memory
 RESIZES = ("crop", "letterbox", "stretch")
 REPLACE = "remove it, or replace it by an intact copy"
@@ -196,13 +197,40 @@ def opened(picture: Picture) -> Iterator[Image.Image]:
         path = Path(picture).expanduser()
         if path.stat().st_size == 0:
             raise Unreadable("it is empty (0 bytes)")
-        with path.open("rb") as file, Image.open(file, formats=FORMATS) as image:
+        with path.open("rb") as file, recognised(file) as image:
             yield image
         return
     if not picture:
         raise Unreadable("it is empty (0 bytes)")
-    with Image.open(BytesIO(picture), formats=FORMATS) as image:
+    with recognised(BytesIO(picture)) as image:
         yield image
+
+
+def recognised(file: IO[bytes]) -> Image.Image:
+    """The picture in a file, its format told from the content; a PNG's own checksums are compared."""
+    # Pillow loads these two only when it searches all formats, which the list of allowed ones forbids.
+    from PIL import TiffImagePlugin, WebPImagePlugin  # noqa: F401
+
+    image = Image.open(file, formats=FORMATS)
+    if image.format == "PNG":
+        place = file.tell()
+        check_png(file)
+        file.seek(place)
+    return image
+
+
+def check_png(file: IO[bytes]) -> None:
+    """Compare the CRC-32 of each chunk, which Pillow doesn't for pixels: flipped bits would go unnoticed."""
+    file.seek(8)
+    kind = b""
+    while kind != b"IEND":
+        head = file.read(8)
+        length, kind = int.from_bytes(head[:4], "big"), head[4:]
+        body, crc = file.read(length), file.read(4)
+        if len(crc) < 4:
+            raise Unreadable("it is truncated: the file ends too early")
+        if zlib.crc32(body, zlib.crc32(kind)) != int.from_bytes(crc, "big"):
+            raise Unreadable("it is damaged (a checksum inside the file is wrong)")
 
 
 def undecoded(image: Image.Image) -> bytes | None:
@@ -267,7 +295,11 @@ def scaled_to_8_bits(image: Image.Image) -> Image.Image:
     low, high = int(values.min()), int(values.max())
     if low < 0 or high > white:
         raise Unreadable(f"its pixels run from {low} to {high}, outside 0 to {white}", "save it with 8 or 16 bits")
-    return Image.fromarray(((values.astype(np.uint32) * 255 + white // 2) // white).astype(np.uint8))
+    grey = Image.fromarray(((values.astype(np.uint32) * 255 + white // 2) // white).astype(np.uint8))
+    clear = image.info.get("transparency")
+    if isinstance(clear, int):  # a PNG may name one grey value that is transparent
+        return Image.merge("LA", (grey, Image.fromarray((values != clear).astype(np.uint8) * 255)))
+    return grey
 
 
 def colour(name: str, mode: str) -> Any:

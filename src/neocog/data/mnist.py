@@ -3,7 +3,7 @@
     train_images_0, train_images_5000, …, test_images_0, test_images_5000    pieces of (5000, 28, 28)
     train_labels (60000,)   test_labels (10000,)
 
-`python -m neocog.data.mnist FOLDER` makes the file from the four published IDX files. A part is read only when
+`python -m neocog.data.embed_mnist FOLDER` makes the file from the four published IDX files. A part is read only when
 it is asked for, and the archive's own CRC-32 of each piece is checked as it is read.
 
 Source: Y. LeCun, C. Cortes, C. J. C. Burges, The MNIST database of handwritten digits; see mnist-LICENSE.txt.
@@ -11,13 +11,10 @@ Source: Y. LeCun, C. Cortes, C. J. C. Burges, The MNIST database of handwritten 
 
 from __future__ import annotations
 
-import hashlib
-import sys
 import zipfile
 import zlib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -62,24 +59,3 @@ def read(part: str, file: Path = FILE) -> Part:
     except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise DataError(f"the MNIST inside neocog cannot be read: {idx.reason(error)}; install neocog again") from None
     return Part(images, labels, NumberedNames(f"mnist/{part}", range(len(labels))), owned=True)
-
-
-def embed(folder: Path, file: Path = FILE) -> None:
-    """Write the .npz from the published IDX files, after checking that they are the published ones."""
-    files = idx.find(folder)
-    arrays: dict[str, Any] = {}
-    for role, wanted in MD5.items():
-        if role not in files:
-            raise DataError(f"'{folder}' holds no IDX file for {role}")
-        raw = idx.unzipped(files[role])
-        if (got := hashlib.md5(raw).hexdigest()) != wanted:
-            raise DataError(f"'{files[role]}' has MD5 {got}, but the published file has {wanted}")
-        key, images = role.replace("-", "_"), role.endswith("images")
-        array = idx.parse(raw, 3 if images else 1, str(files[role]))
-        pieces = {f"{key}_{at}": array[at : at + PIECE] for at in range(0, len(array), PIECE)}
-        arrays |= pieces if images else {key: array}
-    np.savez_compressed(file, **arrays)
-
-
-if __name__ == "__main__":
-    embed(Path(sys.argv[1]))

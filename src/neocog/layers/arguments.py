@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import MISSING, dataclass, field
+from math import isfinite
 from typing import Any
 
 Pair = tuple[int, int]
@@ -51,11 +52,23 @@ def _read_share(text: str) -> float:
     return value
 
 
+def _read_above_zero(text: str) -> float:
+    value = float(text)
+    if not (value > 0 and isfinite(value)):
+        raise ValueError(text)
+    return value
+
+
+def _show_number(value: float) -> str:
+    short = f"{value:g}"
+    return short if float(short) == value else repr(value)
+
+
 COUNT = Kind("a whole number of at least 1", lambda text: _read_whole(text, 1))
 PAIR = Kind("a whole number of at least 1, or two as in 3x5", lambda text: _read_pair(text, 1), _show_pair)
 FLAG = Kind("yes or no", _read_flag, lambda value: "yes" if value else "no")
-SHARE = Kind("a number from 0 up to, not including, 1", _read_share, lambda value: f"{value:g}")
-NUMBER = Kind("a number", float, lambda value: f"{value:g}")
+SHARE = Kind("a number from 0 up to, not including, 1", _read_share, _show_number)
+NUMBER = Kind("a number above 0", _read_above_zero, _show_number)
 PADDING = Kind(
     "same, valid, a whole number, or two as in 1x2",
     lambda text: {"same": "same", "valid": (0, 0)}.get(text) or _read_pair(text, 0),

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import ceil
 from typing import TYPE_CHECKING, ClassVar
 
 from neocog.errors import LayerError
-from neocog.layers.arguments import Kind, argument
+from neocog.layers.arguments import PAIR, Kind, argument
 from neocog.layers.layer import Layer, Shape, shape_text
 
 if TYPE_CHECKING:
@@ -65,13 +66,9 @@ class Residual(Block):
     def join_shapes(self, shapes: list[Shape], input_shape: Shape) -> Shape:
         body, shortcut = shapes[0], shapes[1] if len(shapes) > 1 else input_shape
         if body != shortcut:
-            mend = (
-                f"give the shortcut its own layers after ';', such as '; conv {body[0]} 1 stride=2 bias=no'"
-                if len(body) == 3
-                else f"give the shortcut its own layers after ';', such as '; linear {body[0]}'"
-            )
             raise LayerError(
-                f"its layers give {shape_text(body)} but the shortcut gives {shape_text(shortcut)}; {mend}"
+                f"its layers give {shape_text(body)} but the shortcut gives {shape_text(shortcut)}; "
+                f"give the shortcut its own layers after ';'{_shortcut_hint(body, input_shape)}"
             )
         return body
 
@@ -79,6 +76,17 @@ class Residual(Block):
         from neocog.layers.modules import ResidualModule
 
         return ResidualModule(*modules)
+
+
+def _shortcut_hint(body: Shape, shape: Shape) -> str:
+    """An example of a shortcut from `shape` to the shape of the body, where one layer can do it."""
+    if len(body) == 1:
+        return f", such as '; {'flatten | ' if len(shape) == 3 else ''}linear {body[0]}'"
+    strides = [ceil(size / out) for size, out in zip(shape[1:], body[1:], strict=True)]
+    if [ceil(size / stride) for size, stride in zip(shape[1:], strides, strict=True)] != list(body[1:]):
+        return " that give the same shape"
+    stride = PAIR.show((strides[0], strides[1]))
+    return f", such as '; conv {body[0]} 1{'' if stride == '1' else f' stride={stride}'} bias=no'"
 
 
 @dataclass(frozen=True)

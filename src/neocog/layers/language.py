@@ -66,7 +66,7 @@ def _parse_layer(text: str, number: str, depth: int) -> Layer:
         return _parse_block(BLOCKS[word], text[len(word) :].strip(), number, where, depth)
     if word not in WORDS:
         raise LayerError(f"{where}: {unknown('layer', word, [*WORDS, *BLOCKS])}")
-    return _parse_word(WORDS[word], text.split()[1:], where)
+    return _parse_word(WORDS[word], text[len(word) :].split(), where)
 
 
 def _parse_block(block: type[Block], inner: str, number: str, where: str, depth: int) -> Layer:

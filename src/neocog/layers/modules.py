@@ -1,9 +1,23 @@
-"""The two torch modules that torch itself lacks, for the words that hold other layers."""
+"""The torch modules that torch itself lacks."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
+
+from neocog.geometry import same_padding
+
+
+class SameConv2d(nn.Conv2d):
+    """`nn.Conv2d(…, padding="same")` for even kernels, without the warning that torch gives for those."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        pads: list[int] = []
+        for kernel, dilation in zip(reversed(self.kernel_size), reversed(self.dilation), strict=True):
+            pads += same_padding(kernel, dilation)
+        padded = functional.pad(x, pads)
+        return functional.conv2d(padded, self.weight, self.bias, self.stride, 0, self.dilation, self.groups)
 
 
 class ResidualModule(nn.Module):

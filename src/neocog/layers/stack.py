@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import reduce
 from typing import TYPE_CHECKING
 
 from neocog.errors import LayerError
@@ -173,8 +174,9 @@ def _tabulate(placed: tuple[Placed, ...], fields: _Fields, picture: Shape, rows:
 
 
 def _widest(ends: list[_Fields]) -> _Fields:
-    """The receptive field of several branches together, all centred on the same place."""
-    if any(end is None for end in ends):
+    """The receptive field of several branches together."""
+    known = [end for end in ends if end is not None]
+    if len(known) < len(ends):
         return None
-    rows, columns = zip(*(end for end in ends if end is not None), strict=True)
-    return max(rows, key=lambda field: field.size), max(columns, key=lambda field: field.size)
+    rows, columns = zip(*known, strict=True)
+    return reduce(Field.joined, rows), reduce(Field.joined, columns)

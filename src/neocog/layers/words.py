@@ -117,10 +117,12 @@ class Conv(Layer):
     def module(self, shape: Shape) -> nn.Module:
         from torch import nn
 
+        from neocog.layers.modules import SameConv2d
+
         rows, columns = self.windows(shape)
         # Even kernels with 'same' pad one pixel more after than before, which torch calls padding="same".
         even = rows.before != rows.after or columns.before != columns.after
-        return nn.Conv2d(
+        return (SameConv2d if even else nn.Conv2d)(
             shape[0],
             self.filters,
             self.kernel_size,
@@ -280,7 +282,7 @@ class BatchNorm(Layer):
     """Each channel to mean 0 and deviation 1 over the batch, then scaled and shifted (Ioffe & Szegedy, 2015)."""
 
     word = "batchnorm"
-    momentum: float = argument(NUMBER, 0.1, named=True)
+    momentum: float = argument(SHARE, 0.1, named=True)
     eps: float = argument(NUMBER, 1e-5, named=True)
 
     def parameters(self, shape: Shape) -> int:
@@ -418,6 +420,9 @@ class Softmax(Layer):
     def output_shape(self, shape: Shape) -> Shape:
         _vector_only(shape)
         return shape
+
+    def sees_everything(self) -> bool:
+        return True
 
     def module(self, shape: Shape) -> nn.Module:
         from torch import nn

@@ -69,7 +69,9 @@ def of_module(model: nn.Module, input_shape: Shape | None) -> Summary:
     if len(outputs) > 1:
         watcher.notes.append(f"the model gives {len(outputs)} tensors; the first is shown")
     if outputs[0].shape[:1] != (_BATCH,):
-        watcher.notes.append(f"the model's output for {_BATCH} pictures is {shape_text(outputs[0].shape)}, no batch")
+        watcher.notes.append(
+            f"the model's output for {_BATCH} pictures is {shape_text(outputs[0].shape)}; its batch is lost"
+        )
     unknown = [UnknownOperation(name, where, calls) for (name, where), calls in watcher.unknown.items()]
     return _summary(model, rows, input_shape, _without_batch(outputs[0]), tuple(unknown), tuple(watcher.notes))
 

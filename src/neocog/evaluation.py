@@ -207,7 +207,7 @@ def evaluate_predictions(
         probabilities=stored_NC,
         indices=rows if indices is None else np.asarray(indices, dtype=np.int64),
         names=None if names is None else tuple(names),
-        loss=float(loss),
+        loss=float(loss) + 0.0,  # no minus zero
         confusion=confusion,
         precision=_share(right, named),
         recall=_share(right, support),

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from neocog.errors import DataError
-from neocog.evaluate import evaluate_predictions, mean_interval, wilson_interval
+from neocog.evaluation import evaluate_predictions, mean_interval, wilson_interval
 from neocog.randomness import numpy_stream
 
 CLASSES = ("ant", "bee", "cat")

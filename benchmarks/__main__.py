@@ -1,0 +1,10 @@
+"""Runs every benchmark, one after another: `python -m benchmarks`."""
+
+import subprocess
+import sys
+
+NAMES = ("start", "memory", "data_path", "fast", "model_a", "small", "accurate", "picture")
+
+for name in NAMES:
+    print(f"== {name}", flush=True)
+    subprocess.run([sys.executable, "-m", f"benchmarks.{name}"], check=True)

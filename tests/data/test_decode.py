@@ -1,0 +1,357 @@
+from __future__ import annotations
+
+import io
+import struct
+import threading
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pictures import chunk, encoded, noise, raw_png
+from PIL import Image
+
+from neocog.data import decode
+from neocog.data.decode import Preprocess, quiet_pillow
+from neocog.errors import DataError, PictureError
+
+RGB = Preprocess((8, 8), 3)
+GREY = Preprocess((8, 8), 1)
+FORMATS = "(PNG, JPEG, GIF, BMP, WebP, TIFF, PPM)"
+REPLACE = "remove it, or replace it by an intact copy"
+
+
+def flat(color: object, mode: str = "RGB", size: tuple[int, int] = (8, 8)) -> Image.Image:
+    return Image.new(mode, size, color)  # type: ignore[arg-type]
+
+
+def one(pixels: np.ndarray) -> list[int]:
+    """The colour of a picture of one colour."""
+    assert (pixels == pixels[0, 0]).all()
+    return pixels[0, 0].tolist()
+
+
+@pytest.mark.parametrize("kind", ["PNG", "BMP", "TIFF", "PPM", "GIF", "WEBP", "JPEG"])
+def test_every_format_from_bytes_path_and_image(kind: str, tmp_path: Path) -> None:
+    data = encoded(flat((200, 100, 50)), kind, **({"lossless": True} if kind == "WEBP" else {}))
+    path = tmp_path / "picture.dat"  # the content tells the format, not the name
+    path.write_bytes(data)
+    got = RGB(data)
+    assert got.shape == (8, 8, 3) and got.dtype == np.uint8
+    assert np.abs(got.astype(int) - [200, 100, 50]).max() <= (2 if kind == "JPEG" else 0)
+    np.testing.assert_array_equal(RGB(path), got)
+    np.testing.assert_array_equal(RGB(str(path)), got)
+    with Image.open(path) as image:
+        np.testing.assert_array_equal(RGB(image), got)
+
+
+def test_pixels_of_the_right_size_are_kept_exactly() -> None:
+    pixels = noise(1, (8, 8))
+    np.testing.assert_array_equal(RGB(encoded(Image.fromarray(pixels), "PNG")), pixels)
+    np.testing.assert_array_equal(RGB(pixels), pixels)
+    np.testing.assert_array_equal(GREY(pixels[..., :1]), pixels[..., :1])
+
+
+@pytest.mark.parametrize(
+    ("data", "color"),
+    [
+        (encoded(flat(1, "1"), "PNG"), 255),
+        (encoded(flat(7, "L"), "PNG"), 7),
+        (raw_png(8, 8, 2, 0, b"\x55\x55"), 85),
+        (encoded(flat((9, 20, 30)).quantize(2), "PNG"), [9, 20, 30]),
+        (encoded(flat((0, 255, 255, 0), "CMYK"), "TIFF"), [255, 0, 0]),
+        (encoded(Image.fromarray(np.full((8, 8), 40000, np.uint16)), "PNG"), 156),
+        (encoded(Image.fromarray(np.full((8, 8), 65535, np.uint16)), "TIFF"), 255),
+        (encoded(Image.fromarray(np.full((8, 8), 300, np.uint16)), "PPM"), 1),
+        (b"P5 8 8 4095\n" + struct.pack(">H", 4095) * 64, 255),
+        (b"P2 1 1 100\n50\n", 128),
+        (raw_png(8, 8, 16, 2, struct.pack(">HHH", 40000, 20000, 0) * 8), [156, 78, 0]),
+        (raw_png(8, 8, 16, 4, struct.pack(">HH", 40000, 65535) * 8), 156),
+    ],
+    ids=["1bit", "grey", "2bit", "palette", "cmyk", "16png", "16tiff", "16pgm", "12pgm", "ascii", "16rgb", "16la"],
+)
+def test_colour_models_become_8_bits(data: bytes, color: int | list[int]) -> None:
+    assert one(RGB(data)) == (color if isinstance(color, list) else [color] * 3)
+
+
+def test_cmyk_jpeg_keeps_its_colours() -> None:
+    got = RGB(encoded(flat((0, 255, 255, 0), "CMYK"), "JPEG", quality=95))
+    assert np.abs(got.astype(int) - [255, 0, 0]).max() <= 8
+
+
+def test_16_bit_grey_is_scaled_not_clipped() -> None:
+    ramp = np.linspace(0, 65535, 64).round().astype(np.uint16).reshape(8, 8)
+    got = GREY(encoded(Image.fromarray(ramp), "PNG"))[..., 0]
+    np.testing.assert_array_equal(got, np.round(ramp / 257).astype(np.uint8))
+
+
+PALETTE = flat((10, 20, 30)).quantize(2)
+CLEAR_16 = raw_png(8, 8, 16, 0, struct.pack(">H", 40000) * 8, chunk(b"tRNS", struct.pack(">H", 40000)))
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        encoded(flat((0, 0, 0, 0), "RGBA"), "PNG"),
+        encoded(flat((0, 0), "LA"), "PNG"),
+        encoded(flat(7, "L"), "PNG", transparency=7),
+        encoded(flat((1, 2, 3)), "PNG", transparency=(1, 2, 3)),
+        encoded(PALETTE, "PNG", transparency=bytes([0, 0])),
+        encoded(PALETTE, "GIF", transparency=0),
+        encoded(flat((0, 0, 0, 0), "RGBA"), "WEBP", lossless=True),
+        encoded(flat((0, 0, 0, 0), "RGBA"), "TIFF"),
+        CLEAR_16,
+    ],
+    ids=["rgba", "la", "grey", "rgb", "palette", "gif", "webp", "tiff", "grey16"],
+)
+def test_transparency_shows_the_background(data: bytes) -> None:
+    assert one(RGB(data)) == [255, 255, 255]
+    assert one(Preprocess((8, 8), 3, background="#102030")(data)) == [16, 32, 48]
+    assert one(Preprocess((8, 8), 1, background="black")(data)) == [0]
+
+
+def test_half_transparent_black_over_white_is_grey() -> None:
+    assert one(RGB(encoded(flat((0, 0, 0, 128), "RGBA"), "PNG"))) == [127, 127, 127]
+
+
+@pytest.mark.parametrize("kind", ["GIF", "WEBP", "PNG", "TIFF"])
+def test_animated_files_give_their_first_frame(kind: str) -> None:
+    options = {"lossless": True} if kind == "WEBP" else {}
+    data = encoded(flat("red"), kind, save_all=True, append_images=[flat("blue")], **options)
+    assert one(RGB(data)) == [255, 0, 0]
+
+
+@pytest.mark.parametrize("turn", range(1, 9))
+def test_exif_orientation_is_applied(turn: int) -> None:
+    upright = noise(3, (8, 6), 1)
+    # What a camera stores so that the orientation brings it back.
+    stored = {
+        1: upright,
+        2: upright[:, ::-1],
+        3: upright[::-1, ::-1],
+        4: upright[::-1],
+        5: upright.T,
+        6: np.rot90(upright, 1),
+        7: upright[::-1, ::-1].T,
+        8: np.rot90(upright, -1),
+    }[turn]
+    exif = Image.Exif()
+    exif[0x0112] = turn
+    image = Image.fromarray(np.ascontiguousarray(stored))
+    data = encoded(image, "PNG", exif=exif)
+    np.testing.assert_array_equal(Preprocess((8, 6), 1)(data)[..., 0], upright)
+
+
+def test_orientation_and_early_shrinking_agree() -> None:
+    """A portrait stored lying down gives what the upright picture gives."""
+    upright = Image.fromarray(noise(4, (20, 15))).resize((600, 800), Image.Resampling.BICUBIC)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    lying = encoded(upright.transpose(Image.Transpose.ROTATE_90), "JPEG", quality=98, exif=exif)
+    prepare = Preprocess((40, 20), 3)
+    plain = encoded(upright, "JPEG", quality=98)
+    assert np.abs(prepare(lying).astype(int) - prepare(plain)).max() <= 4
+
+
+def test_jpeg_shrunk_while_decoding_is_close_to_shrinking_later() -> None:
+    image = Image.fromarray(noise(5, (30, 40))).resize((1600, 1200), Image.Resampling.BICUBIC)
+    data = encoded(image, "JPEG", quality=95)
+    prepare = Preprocess((32, 32), 3)
+    decoded = Image.open(io.BytesIO(data))
+    decoded.load()
+    assert np.abs(prepare(data).astype(int) - prepare(decoded)).max() <= 4
+    # An image that Pillow opened and hasn't decoded gives exactly what its file gives, and isn't touched.
+    lazy = Image.open(io.BytesIO(data))
+    np.testing.assert_array_equal(prepare(lazy), prepare(data))
+    assert lazy.size == (1600, 1200)
+
+
+def test_damaged_exif_does_not_hide_a_good_picture() -> None:
+    data = encoded(flat((5, 6, 7)), "PNG", exif=b"Exif\0\0II*\0\xff\xff\xff\xff nonsense")
+    assert one(RGB(data)) == [5, 6, 7]
+
+
+# left half black, right half white, twice as wide as high
+HALVES = Image.fromarray(np.repeat(np.array([[0] * 8 + [255] * 8], np.uint8), 8, axis=0))
+
+
+def test_resize_crop_letterbox_stretch() -> None:
+    crop = Preprocess((4, 4), 1)(HALVES)[..., 0]
+    assert crop[:, 0].max() < 30 and crop[:, -1].min() > 225
+    stretch = Preprocess((8, 4), 1, "stretch")(HALVES)[..., 0]
+    assert stretch.shape == (8, 4) and stretch[0, 0] < 60 and stretch[-1, -1] > 195
+    box = Preprocess((8, 8), 1, "letterbox", "#808080")(HALVES)[..., 0]
+    assert (box[:2] == 128).all() and (box[6:] == 128).all()
+    assert box[3, 0] < 30 and box[3, 7] > 225
+
+
+def test_shrinking_is_smooth() -> None:
+    """A fine chequerboard becomes grey, not one of its colours."""
+    board = (np.indices((64, 64)).sum(axis=0) % 2 * 255).astype(np.uint8)
+    assert np.abs(GREY(board).astype(int) - 127).max() <= 3
+
+
+def test_extreme_shapes() -> None:
+    assert one(RGB(encoded(flat("red", size=(1, 5000)), "PNG"))) == [255, 0, 0]
+    assert Preprocess((8, 8), 3, "letterbox")(flat("red", size=(1, 5000))).shape == (8, 8, 3)
+
+
+def test_many_resizes_arrays_and_leaves_fitting_ones_alone() -> None:
+    pictures = np.stack([noise(seed, (8, 8)) for seed in range(3)])
+    assert RGB.many(pictures) is pictures
+    told: list[tuple[str, int, int]] = []
+    got = Preprocess((4, 4), 1).many(pictures, lambda *step: told.append(step))
+    np.testing.assert_array_equal(got[1], Preprocess((4, 4), 1)(pictures[1]))
+    assert told == [("resizing pictures", 3, 3)]
+
+
+def whole(kind: str, **options: object) -> bytes:
+    return encoded(Image.fromarray(noise(6, (32, 32))), kind, **options)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "BMP", "TIFF", "PPM", "GIF"])
+@pytest.mark.parametrize("kept", [0.5, 0.9, -2])
+def test_truncated_pictures_are_refused(kind: str, kept: float) -> None:
+    data = whole(kind)
+    if kind == "GIF" and kept < 0:
+        kept = -4  # its last two bytes only close the file
+    cut = data[: int(len(data) * kept)] if kept > 0 else data[: int(kept)]
+    with pytest.raises(PictureError) as error:
+        RGB(cut)
+    assert str(error.value) == (f"cannot read the bytes picture: it is truncated: the file ends too early; {REPLACE}")
+
+
+@pytest.mark.parametrize("data", [whole("WEBP")[:-30], whole("TIFF", compression="tiff_lzw")[:-400]])
+def test_other_damage_is_refused(data: bytes) -> None:
+    with pytest.raises(PictureError, match=r"^cannot read the bytes picture: it is damaged"):
+        RGB(data)
+
+
+def test_one_flipped_bit_in_a_png_is_found() -> None:
+    data = bytearray(whole("PNG"))
+    data[len(data) // 2] ^= 1
+    with pytest.raises(PictureError) as error:
+        RGB(bytes(data))
+    assert str(error.value) == (
+        f"cannot read the bytes picture: it is damaged (a checksum inside the file is wrong); {REPLACE}"
+    )
+
+
+UNREADABLE = {
+    "no such file": (None, "there is no such file; check the path"),
+    "zero bytes": (b"", f"it is empty (0 bytes); {REPLACE}"),
+    "html": (
+        b"<html><body>404</body></html>",
+        f"it is damaged, or no picture of a format neocog reads {FORMATS}; save it as PNG or JPEG",
+    ),
+    "icon": (
+        encoded(flat("red", size=(16, 16)), "ICO"),
+        f"it is damaged, or no picture of a format neocog reads {FORMATS}; save it as PNG or JPEG",
+    ),
+    "float": (
+        encoded(Image.fromarray(np.ones((4, 4), np.float32)), "TIFF"),
+        "its pixels are floating-point numbers whose range nothing states; save it with 8 or 16 bits",
+    ),
+    "32 bits": (
+        encoded(Image.fromarray(np.ones((4, 4), np.int32)), "TIFF"),
+        "its pixels are 32-bit integers whose range nothing states; save it with 8 or 16 bits",
+    ),
+    "large": (
+        raw_png(12000, 9000, 1, 0, b"", rows=0),
+        "it is 12000 × 9000 pixels, more than the 100 megapixels allowed; scale it down first",
+    ),
+    "absurd": (
+        raw_png(60000, 60000, 1, 0, b"", rows=0),
+        "it has more than the 100 megapixels allowed; scale it down first",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", UNREADABLE)
+def test_what_cannot_be_read_is_named(case: str, tmp_path: Path) -> None:
+    data, reason = UNREADABLE[case]
+    path = tmp_path / "x.png"
+    if data is not None:
+        path.write_bytes(data)
+    with pytest.raises(PictureError) as error:
+        RGB(path)
+    assert str(error.value) == f"cannot read '{path}': {reason}"
+
+
+def test_a_folder_is_no_picture(tmp_path: Path) -> None:
+    with pytest.raises(PictureError) as error:
+        RGB(tmp_path)
+    assert str(error.value) == f"cannot read '{tmp_path}': is a directory; check the path and its permissions"
+
+
+def test_images_out_of_range_are_refused() -> None:
+    with pytest.raises(PictureError) as error:
+        RGB(Image.fromarray(np.full((2, 2), 70000, np.int32)))
+    assert str(error.value) == (
+        "cannot read the Image picture: its pixels run from 70000 to 70000, outside 0 to 65535;"
+        " save it with 8 or 16 bits"
+    )
+
+
+def test_arrays_of_other_kinds_are_refused() -> None:
+    with pytest.raises(PictureError) as error:
+        RGB(np.ones((4, 4)))
+    assert str(error.value) == (
+        "cannot read the ndarray picture: its pixels are float64, not uint8; give uint8 from 0 to 255"
+    )
+    with pytest.raises(PictureError) as error:
+        RGB(np.ones((4, 4, 2), np.uint8))
+    assert str(error.value) == (
+        "cannot read the ndarray picture: its shape is (4, 4, 2); give (H, W), (H, W, 1) or (H, W, 3)"
+    )
+
+
+@pytest.mark.parametrize("raised", [SyntaxError("x"), struct.error("x"), IndexError("x"), KeyError("x")])
+def test_whatever_a_decoder_raises_becomes_one_line(raised: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*args: object) -> None:
+        raise raised
+
+    monkeypatch.setattr(decode, "plain_image", broken)
+    with pytest.raises(PictureError, match=r"^cannot read the bytes picture: it is damaged \('?x'?\); remove it"):
+        RGB(whole("PNG"))
+    raised = MemoryError()
+    with pytest.raises(PictureError) as error:
+        RGB(whole("PNG"))
+    assert str(error.value) == ("cannot read the bytes picture: it does not fit into the memory; scale it down first")
+
+
+@pytest.mark.parametrize(
+    ("given", "text"),
+    [
+        ({"image_size": (0, 4)}, "image_size = (0, 4) is not a size; give a number, or (height, width)"),
+        ({"channels": 2}, "channels = 2 is not understood; give 1 for grey or 3 for RGB"),
+        (
+            {"resize": "krop"},
+            "unknown resize 'krop'; did you mean 'crop'? Known: crop, letterbox, stretch",
+        ),
+        (
+            {"background": "whit"},
+            "background = 'whit' is not a colour; give a name such as white, or #rrggbb",
+        ),
+    ],
+)
+def test_settings_are_checked(given: dict[str, object], text: str) -> None:
+    with pytest.raises(DataError) as error:
+        Preprocess(**{"image_size": (4, 4), "channels": 1, **given})  # type: ignore[arg-type]
+    assert str(error.value) == text
+
+
+def test_warnings_are_left_as_found_even_among_threads() -> None:
+    before = list(warnings.filters)
+
+    def work() -> None:
+        for _ in range(50):
+            with quiet_pillow():
+                pass
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert list(warnings.filters) == before

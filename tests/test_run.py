@@ -1,0 +1,331 @@
+"""run: the directory's files, its numbering, and what happens where it can't be written or read."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from conftest import STEPS, TINY
+from torch import nn
+
+import neocog
+from neocog.errors import RunError
+from neocog.recipe import Recipe
+from neocog.run import MetricsLog, RunDirectory, git_commit
+from neocog.training import Plan, Point
+
+
+@contextmanager
+def nobody() -> Iterator[None]:
+    """As a user whom permissions bind; root writes everywhere."""
+    if os.geteuid() != 0:
+        yield
+        return
+    os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+
+
+def refusal(action: Any, *arguments: Any) -> str:
+    with pytest.raises(RunError) as caught:
+        action(*arguments)
+    return str(caught.value)
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> RunDirectory:
+    return RunDirectory.create("a-run", "unused")
+
+
+def files(directory: RunDirectory) -> list[str]:
+    return sorted(path.name for path in directory.path.iterdir())
+
+
+# ------------------------------------------------------------------------------------------------ the place itself
+
+
+def test_numbering_goes_on_and_fills_no_gap_it_does_not_find() -> None:
+    assert [str(RunDirectory.create(None, "fast-mnist").path) for _ in range(3)] == [
+        "runs/fast-mnist-1",
+        "runs/fast-mnist-2",
+        "runs/fast-mnist-3",
+    ]
+    assert str(RunDirectory.create(None, "other").path) == "runs/other-1"
+
+
+def test_a_given_place_is_made_with_its_parents_and_never_twice() -> None:
+    assert RunDirectory.create("a/b/c", "unused").path.is_dir()
+    text = "run directory 'a/b/c' exists already and is never overwritten; give another --run"
+    assert refusal(RunDirectory.create, "a/b/c", "unused") == text
+    assert refusal(RunDirectory.refuse_taken, Path("a/b/c")) == text
+    RunDirectory.refuse_taken(None)
+    RunDirectory.refuse_taken("a/b/d")
+
+
+def test_a_file_or_a_dangling_link_is_taken_too() -> None:
+    Path("file").write_text("mine")
+    Path("link").symlink_to("nowhere")
+    for name in ("file", "link"):
+        want = f"run directory '{name}' exists already and is never overwritten; give another --run"
+        assert refusal(RunDirectory.create, name, "unused") == want
+    assert Path("file").read_text() == "mine"
+
+
+def test_a_place_below_a_file_is_refused() -> None:
+    Path("file").write_text("mine")
+    want = "cannot write 'file/run': Not a directory; give a --run in a place that can be written"
+    assert refusal(RunDirectory.create, "file/run", "unused") == want
+    Path("runs").write_text("mine")
+    want = "cannot write 'runs/x-1': Not a directory; give a --run in a place that can be written"
+    assert refusal(RunDirectory.create, None, "x") == want
+
+
+def test_runs_being_a_link_to_nothing_does_not_hang() -> None:
+    Path("runs").symlink_to("nowhere")
+    want = "'runs' is a link to nothing; remove it, or give a --run in another place"
+    assert refusal(RunDirectory.create, None, "x") == want
+
+
+def test_a_read_only_place_is_one_line(tmp_path: Path) -> None:
+    place = tmp_path / "locked"
+    place.mkdir(mode=0o555)
+    for folder in tmp_path.parents:  # so that another user gets as far as the locked folder
+        if folder.owner() == "root" and folder.name.startswith("pytest"):
+            folder.chmod(0o755)
+    tmp_path.chmod(0o755)
+    with nobody():
+        assert refusal(RunDirectory.create, "locked/run", "unused") == (
+            "cannot write 'locked/run': Permission denied; give a --run in a place that can be written"
+        )
+    assert list(place.iterdir()) == []
+
+
+# ---------------------------------------------------------------------------------------------------- the writing
+
+
+def test_json_is_readable_text_with_an_end(directory: RunDirectory) -> None:
+    directory.write_json("results.json", {"class": "三", "value": 0.5})
+    text = (directory.path / "results.json").read_text(encoding="utf-8")
+    assert text == '{\n  "class": "三",\n  "value": 0.5\n}\n'
+    assert files(directory) == ["results.json"]
+    assert stat.S_IMODE((directory.path / "results.json").stat().st_mode) == 0o644
+
+
+def test_weights_are_safetensors_of_the_plain_state_dict(directory: RunDirectory) -> None:
+    from safetensors.torch import load_file
+
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4)).to(memory_format=torch.channels_last)
+    directory.write_weights(model)
+    stored = load_file(directory.path / "weights.safetensors")
+    assert set(stored) == set(model.state_dict())
+    for name, value in model.state_dict().items():
+        assert torch.equal(stored[name], value), name
+    assert set(directory.read_weights()) == set(stored)
+
+
+def test_predictions_come_back_as_they_went(directory: RunDirectory) -> None:
+    arrays = {"test_index": np.arange(3), "test_name": np.array(["a", "bé", "c"])}
+    directory.write_predictions(arrays)
+    back = directory.read_predictions()
+    assert set(back) == set(arrays)
+    for name, value in arrays.items():
+        np.testing.assert_array_equal(back[name], value)
+
+
+@pytest.mark.parametrize("moment", ["while writing", "while renaming"])
+def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(
+    directory: RunDirectory, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    directory.write_json("results.json", {"old": 1})
+
+    def full(*_: Any, **__: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes" if moment == "while writing" else "replace", full)
+    want = (
+        "cannot write 'a-run/results.json': No space left on device; give a --run in a place that can be written"
+    )
+    assert refusal(directory.write_json, "results.json", {"new": 2}) == want
+    assert files(directory) == ["results.json"]
+    assert json.loads((directory.path / "results.json").read_text()) == {"old": 1}
+
+
+def test_a_write_that_is_interrupted_leaves_nothing(directory: RunDirectory, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(np, "savez_compressed", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        directory.write_predictions({"a": np.arange(3)})
+    assert files(directory) == []
+
+
+def test_a_directory_that_vanished_is_one_line(directory: RunDirectory) -> None:
+    directory.path.rmdir()
+    end = ": No such file or directory; give a --run in a place that can be written"
+    assert refusal(directory.write_json, "results.json", {}) == f"cannot write 'a-run/results.json'{end}"
+    assert refusal(directory.append_evaluation, {}) == f"cannot write 'a-run/evaluations.jsonl'{end}"
+    assert refusal(MetricsLog(directory).start, Plan(1, 1)) == f"cannot write 'a-run/metrics.csv'{end}"
+
+
+def test_looks_at_a_part_are_only_ever_added(directory: RunDirectory) -> None:
+    directory.append_evaluation({"split": "test"})
+    directory.append_evaluation({"split": "validation"})
+    lines = [json.loads(line) for line in (directory.path / "evaluations.jsonl").read_text().splitlines()]
+    assert [line["split"] for line in lines] == ["test", "validation"]
+    assert all(line["when"].endswith("+00:00") for line in lines)
+
+
+def test_metrics_have_these_columns_and_are_there_at_once(directory: RunDirectory) -> None:
+    log = MetricsLog(directory)
+    log.start(Plan(2, 1))
+    log.point(Point(1, 0.5, 1.25, 0.1, 2.3, 0.25))
+    path = directory.path / "metrics.csv"
+    first = "1,0.5,1.25,0.1,2.3,0.25,,"
+    head = "step,epoch,seconds,rate,train_loss,train_accuracy,validation_loss,validation_accuracy"
+    assert path.read_text() == f"{head}\n{first}\n"  # flushed, for those who watch
+    log.point(Point(2, 1.0, 2.5, 0.1, 1 / 3, 1.0, 0.5, 0.75))
+    log.end()
+    assert path.read_text() == f"{head}\n{first}\n2,1,2.5,0.1,0.333333,1,0.5,0.75\n"
+
+
+def test_a_log_that_never_started_can_end(directory: RunDirectory) -> None:
+    MetricsLog(directory).end()
+    assert files(directory) == []
+
+
+# ---------------------------------------------------------------------------------------------------- the reading
+
+
+def test_what_is_no_run_is_refused() -> None:
+    want = "there is no run directory 'nowhere'; `neocog train` prints where a run lies"
+    assert refusal(RunDirectory.open, "nowhere") == want
+    Path("file").write_text("")
+    assert refusal(RunDirectory.open, "file") == want.replace("nowhere", "file")
+
+
+def test_an_unfinished_run_is_refused_naming_what_it_lacks(directory: RunDirectory) -> None:
+    for name in ("recipe.toml", "weights.safetensors", "results.json"):
+        want = f"'a-run' is no finished run: it has no {name}; train again into a new directory"
+        assert refusal(RunDirectory.open, "a-run") == want
+        (directory.path / name).write_text("")
+    assert RunDirectory.open("a-run").path == Path("a-run")
+
+
+@pytest.mark.parametrize("damage", ["empty", "cut", "text", "flipped"])
+def test_damaged_files_are_named(directory: RunDirectory, damage: str) -> None:
+    directory.write_predictions({"test_label": np.arange(1000)})
+    directory.write_weights(nn.Linear(20, 20))
+    directory.write_json("results.json", {"a": 1})
+    for path in directory.path.iterdir():
+        content = path.read_bytes()
+        middle = len(content) // 2
+        path.write_bytes(
+            {
+                "empty": b"",
+                "cut": content[:middle],
+                "text": b"<html>not found</html>",
+                "flipped": content[:middle] + bytes([content[middle] ^ 255]) * 40 + content[middle + 40 :],
+            }[damage]
+        )
+    readers = {"predictions.npz": directory.read_predictions, "results.json": directory.read_results}
+    if damage != "flipped":  # safetensors has no checksum inside: other numbers are still numbers
+        readers["weights.safetensors"] = directory.read_weights
+    for name, read in readers.items():
+        text = refusal(read)
+        assert text.startswith(f"'a-run/{name}' can't be read: "), text
+        assert text.endswith("; train again"), text
+        assert "\n" not in text
+
+
+def test_missing_files_are_named(directory: RunDirectory) -> None:
+    for name, read in (
+        ("predictions.npz", directory.read_predictions),
+        ("results.json", directory.read_results),
+        ("weights.safetensors", directory.read_weights),
+    ):
+        assert refusal(read).startswith(f"'a-run/{name}' can't be read: ")
+
+
+def test_a_recipe_comes_back_whole(directory: RunDirectory) -> None:
+    recipe = Recipe.load("fast", {"optimizer.lr": 0.02})
+    directory.write_recipe(recipe)
+    assert directory.read_recipe() == recipe
+
+
+# ------------------------------------------------------------------------------------------------- a run as a whole
+
+
+@pytest.fixture
+def run(arrays: tuple[np.ndarray, np.ndarray]) -> neocog.Run:
+    return neocog.train("fast", data=arrays, set=STEPS, model=TINY)
+
+
+def test_a_run_leaves_these_files_and_no_others(run: neocog.Run) -> None:
+    assert sorted(path.name for path in run.path.iterdir()) == [
+        "environment.json",
+        "metrics.csv",
+        "predictions.npz",
+        "recipe.toml",
+        "results.json",
+        "split.json",
+        "weights.safetensors",
+    ]
+    with (run.path / "metrics.csv").open() as lines:
+        rows = list(csv.DictReader(lines))
+    assert [row["step"] for row in rows] == ["1", "2", "3", "4", "5", "6"]
+    assert rows[-1]["validation_accuracy"] == f"{run.validation.accuracy:.6g}"
+    environment = json.loads((run.path / "environment.json").read_text())
+    assert environment["precision"] == "float32"
+    assert environment["device"] == "cpu"
+    assert environment["threads"] == 1
+    assert environment["data"] == run.recipe.resolved.data_checksum
+    assert "git_commit" in environment
+
+
+def test_the_weights_load_into_plain_torch(run: neocog.Run) -> None:
+    from safetensors.torch import load_file
+
+    plain = nn.Sequential(nn.Conv2d(1, 4, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(64, 2))
+    stored = load_file(run.path / "weights.safetensors")
+    assert {name: value.shape for name, value in stored.items()} == {
+        name: value.shape for name, value in plain.state_dict().items()
+    }
+
+
+def test_a_run_directory_trains_again_to_the_same_bits(
+    run: neocog.Run, arrays: tuple[np.ndarray, np.ndarray]
+) -> None:
+    again = neocog.train(run.path, data=arrays, run="again")
+    for name in ("weights.safetensors", "recipe.toml", "split.json"):
+        assert (again.path / name).read_bytes() == (run.path / name).read_bytes(), name
+    assert again.results["test_accuracy"] == run.results["test_accuracy"]
+
+
+def test_the_commit_is_noted_inside_git_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import subprocess
+
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
+    assert git_commit() is None
+    identity = ["-c", "user.name=a", "-c", "user.email=a@b.c"]
+    subprocess.run(["git", "init", "-q"], check=True)
+    subprocess.run(["git", *identity, "commit", "-q", "--allow-empty", "-m", "x"], check=True)
+    commit = git_commit()
+    assert commit is not None
+    assert len(commit) == 40
+    Path("new").write_text("")
+    assert git_commit() == f"{commit}+"
+    monkeypatch.setenv("PATH", "")
+    assert git_commit() is None

@@ -1,0 +1,463 @@
+"""training: the loop against a plain torch loop of the same mathematics, written out here, and its promises."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from conftest import ENVIRONMENT, STEPS, TINY
+from torch import Tensor, nn
+
+import neocog
+from neocog.data.batches import Normalization
+from neocog.data.dataset import Split
+from neocog.device import Compute
+from neocog.errors import RecipeError, TrainingError
+from neocog.layers import parse
+from neocog.recipe import Recipe, Resolved
+from neocog.training import Observer, Plan, Point, Trained, WeightAverage, fit
+
+CPU = Compute(torch.device("cpu"), "float32")
+SCALING = Normalization((0.3,), (0.2,))
+Arrays = tuple[np.ndarray, np.ndarray]
+
+
+class Diary(Observer):
+    """Writes down all that it is told."""
+
+    def __init__(self) -> None:
+        self.events: list[Any] = []
+
+    def start(self, plan: Plan) -> None:
+        self.events.append(("start", plan))
+
+    def step(self, done: int) -> None:
+        self.events.append(("step", done))
+
+    def point(self, point: Point) -> None:
+        self.events.append(("point", point.step))
+
+    def end(self) -> None:
+        self.events.append(("end",))
+
+
+class Points(Observer):
+    def __init__(self) -> None:
+        self.all: list[Point] = []
+
+    def point(self, point: Point) -> None:
+        self.all.append(point)
+
+
+def split(arrays: Arrays, count: int = 40, first: int = 0) -> Split:
+    images, labels = arrays
+    chosen = slice(first, first + count)
+    return Split(
+        torch.from_numpy(images[chosen, ..., None].copy()), torch.from_numpy(labels[chosen]), [""] * len(labels[chosen])
+    )
+
+
+def recipe(changes: dict[str, Any] | None = None) -> Recipe:
+    """A small recipe in float32 with plain SGD, resolved for the arrays."""
+    table = {
+        "name": "tiny",
+        "loader": {"batch_size": 8},
+        "model": {"layers": TINY},
+        "optimizer": {"name": "sgd", "lr": 0.1},
+        "train": {"iterations": 6, "precision": "float32", "device": "cpu"},
+    }
+    resolved = Resolved(
+        classes=("0", "1"), image_shape=(1, 8, 8), mean=(0.3,), std=(0.2,), data_checksum="", neocog=neocog.__version__
+    )
+    return Recipe.make(table, changes or {}, "test").model_copy(update={"resolved": resolved})
+
+
+def network(text: str = TINY, seed: int = 0) -> nn.Sequential:
+    torch.manual_seed(seed)
+    return parse(text).build((1, 8, 8), 2)
+
+
+def trained(arrays: Arrays, changes: dict[str, Any] | None = None, text: str = TINY, **more: Any) -> nn.Sequential:
+    model = network(text)
+    fit(model, split(arrays), recipe(changes), SCALING, CPU, **more)
+    return model
+
+
+def stream(purpose: str, key: int, seed: int = 0) -> torch.Generator:
+    """The stream of a purpose, worked out without the package."""
+    digest = hashlib.sha256(f"{seed}/{purpose}/{key}".encode()).digest()
+    return torch.Generator().manual_seed(int.from_bytes(digest[:8], "big") >> 1)
+
+
+def plain_loop(
+    arrays: Arrays,
+    steps: int,
+    *,
+    rate: Callable[[int], float] = lambda step: 0.1,
+    momentum: float = 0.0,
+    smoothing: float = 0.0,
+    weights: tuple[float, float] | None = None,
+    batch: int = 8,
+    text: str = TINY,
+) -> nn.Sequential:
+    """The same mathematics: nothing of the package but the layer text; the loss and SGD written out."""
+    model, images, labels = network(text), *arrays
+    x_all = (torch.from_numpy(images).float()[:, None] / 255 - 0.3) / 0.2
+    y_all = torch.from_numpy(labels)
+    class_weights = torch.tensor(weights or (1.0, 1.0))
+    velocity = [torch.zeros_like(parameter) for parameter in model.parameters()]
+    model.train()
+    per_epoch = math.ceil(len(labels) / batch)
+    for step in range(steps):
+        order = torch.randperm(len(labels), generator=stream("order", step // per_epoch))
+        chosen = order[(step % per_epoch) * batch :][:batch]
+        logs = torch.log_softmax(model(x_all[chosen]), 1)
+        y = y_all[chosen]
+        # Label smoothing: the wanted distribution is (1 − s) on the class and s/C on each; each class has its weight.
+        hard = -(class_weights[y] * logs[torch.arange(len(y)), y]).sum()
+        soft = -(class_weights * logs).sum() / logs.shape[1]
+        loss = ((1 - smoothing) * hard + smoothing * soft) / class_weights[y].sum()
+        gradients = torch.autograd.grad(loss, list(model.parameters()))
+        with torch.no_grad():
+            for parameter, gradient, v in zip(model.parameters(), gradients, velocity, strict=True):
+                v.mul_(momentum).add_(gradient)
+                parameter -= rate(step) * v
+    return model
+
+
+def assert_same_weights(got: nn.Module, want: nn.Module, rtol: float = 2e-5, atol: float = 2e-6) -> None:
+    """The bound for float32: a dozen steps of sums in another order."""
+    for (name, value), wanted in zip(got.state_dict().items(), want.state_dict().values(), strict=True):
+        torch.testing.assert_close(value, wanted, rtol=rtol, atol=atol, msg=lambda text, name=name: f"{name}: {text}")
+
+
+def bits(model: nn.Module) -> bytes:
+    return b"".join(value.contiguous().numpy().tobytes() for value in model.state_dict().values())
+
+
+# ------------------------------------------------------------------------------------------------- the mathematics
+
+
+@pytest.mark.parametrize(
+    ("changes", "oracle"),
+    [
+        ({}, {}),
+        ({"optimizer.momentum": 0.9}, {"momentum": 0.9}),
+        ({"loss.label_smoothing": 0.2}, {"smoothing": 0.2}),
+        ({"loss.class_weights": [0.5, 3.0]}, {"weights": (0.5, 3.0)}),
+        ({"loss.class_weights": [0.5, 3.0], "loss.label_smoothing": 0.1}, {"weights": (0.5, 3.0), "smoothing": 0.1}),
+        ({"loader.batch_size": 7}, {"batch": 7}),
+        ({"schedule.name": "step", "schedule.gamma": 0.5}, {"rate": lambda step: 0.1 * 0.5 ** (step // 5)}),
+        (
+            {"schedule.name": "linear", "schedule.warmup": 0.0, "schedule.end": 0.0},
+            {"rate": lambda step: 0.1 * (1 - step / 11)},
+        ),
+    ],
+    ids=["sgd", "momentum", "smoothing", "weights", "weights+smoothing", "batch 7", "step schedule", "linear schedule"],
+)
+def test_the_loop_is_the_plain_loop(arrays: Arrays, changes: dict[str, Any], oracle: dict[str, Any]) -> None:
+    got = trained(arrays, {**changes, "train.iterations": 12})
+    assert_same_weights(got, plain_loop(arrays, 12, **oracle))
+
+
+def test_with_a_batch_norm_the_statistics_are_the_plain_loops_too(arrays: Arrays) -> None:
+    text = "conv 4 3 same bias=no | maxpool 2 | batchnorm | relu | flatten | linear classes"
+    assert_same_weights(trained(arrays, text=text), plain_loop(arrays, 6, text=text), rtol=1e-4, atol=1e-5)
+
+
+def test_pooling_first_trains_to_the_same_weights(arrays: Arrays) -> None:
+    layers = parse(TINY)
+    assert layers.pool_first().text() != layers.text()
+    got = trained(arrays, {"train.iterations": 12}, text=layers.pool_first().text())
+    assert_same_weights(got, trained(arrays, {"train.iterations": 12}))
+
+
+def test_balanced_class_weights_are_those_of_the_counts(arrays: Arrays) -> None:
+    images, labels = arrays[0][:30].copy(), arrays[1][:30].copy()
+    labels[:10] = 0  # 20 of one class, 10 of the other: weights 30/(2·20) and 30/(2·10)
+    changes = {"loss.class_weights": "balanced", "loader.batch_size": 10}
+    got, want = network(), plain_loop((images, labels), 6, weights=(0.75, 1.5), batch=10)
+    fit(got, split((images, labels)), recipe(changes), SCALING, CPU)
+    assert_same_weights(got, want)
+
+
+def test_class_weights_of_another_number_are_refused(arrays: Arrays) -> None:
+    with pytest.raises(RecipeError) as caught:
+        trained(arrays, {"loss.class_weights": [1.0, 2.0, 3.0]})
+    assert str(caught.value) == "loss.class_weights has 3 numbers but the data has 2 classes"
+
+
+def test_a_single_picture_left_over_joins_the_batch_before_it(arrays: Arrays) -> None:
+    text = "batchnorm | flatten | linear classes"
+    model, points = network(text), Points()
+    fit(model, split(arrays, 17), recipe({"train.iterations": 4}), SCALING, CPU, observers=[points])
+    assert [point.epoch for point in points.all] == [0.5, 1.0, 1.5, 2.0]
+
+
+def test_more_iterations_than_an_epoch_and_parts_of_an_epoch(arrays: Arrays) -> None:
+    for length, steps in (({"train.iterations": 13}, 13), ({"train.epochs": 2}, 10), ({"train.epochs": 0.3}, 2)):
+        assert fit(network(), split(arrays), recipe(length), SCALING, CPU).steps == steps
+    assert fit(network(), split(arrays), recipe({"train.epochs": 0.01}), SCALING, CPU).steps == 1
+
+
+def test_training_learns(arrays: Arrays) -> None:
+    points = Points()
+    model = network()
+    result = fit(
+        model, split(arrays, 30), recipe({"train.iterations": 40}), SCALING, CPU, split(arrays, 10, 30), [points]
+    )
+    assert points.all[-1].validation_accuracy == 1.0
+    assert points.all[-1].train_loss < 0.2
+    assert isinstance(result, Trained)
+    assert result.seconds >= points.all[-1].seconds > 0
+
+
+# ------------------------------------------------------------------------------------------------------- the seeds
+
+
+def test_a_seed_gives_its_bits_again_and_another_seed_does_not(arrays: Arrays) -> None:
+    changes = {"dataset.augment": {"shift": 1, "erase": 0.2}}
+    text = "conv 4 3 same | relu | dropout 0.5 | flatten | linear classes"
+    torch.manual_seed(1)
+    one = trained(arrays, changes, text)
+    torch.randn(100)
+    assert bits(one) == bits(trained(arrays, changes, text))
+    assert bits(one) != bits(trained(arrays, {**changes, "train.seed": 1}, text))
+
+
+def test_what_is_drawn_does_not_depend_on_measuring_or_observers(arrays: Arrays) -> None:
+    text = "conv 4 3 same | relu | dropout 0.5 | flatten | linear classes"
+
+    class Draws(Observer):
+        def step(self, done: int) -> None:
+            torch.randn(done)
+
+    watched = trained(arrays, {"dataset.augment.shift": 1}, text, validation=split(arrays, 9), observers=[Draws()])
+    assert bits(watched) == bits(trained(arrays, {"dataset.augment.shift": 1}, text))
+
+
+SCRIPT = """
+import sys, numpy as np, torch, neocog
+torch.set_num_threads(1)
+random = np.random.default_rng(5)
+labels = np.arange(40) % 2
+images = random.integers(0, 90, (40, 8, 8), dtype=np.uint8)
+images[labels == 0, :4] += 120
+images[labels == 1, 4:] += 120
+changes = {"train.iterations": 6, "loader.batch_size": 8, "dataset.augment.rotate": 10, "train.device": "cpu"}
+for seed in (0, 1):
+    neocog.train("fast", data=(images, labels), set=changes, model=sys.argv[1], seed=seed, run=f"elsewhere-{seed}")
+"""
+
+
+def test_two_processes_give_the_same_bits(arrays: Arrays) -> None:
+    text = "conv 4 3 same bias=no | maxpool 2 | batchnorm | relu | dropout 0.1 | flatten | linear classes"
+    subprocess.run([sys.executable, "-c", SCRIPT, text], check=True, capture_output=True, timeout=120, env=ENVIRONMENT)
+    changes = {"train.iterations": 6, "loader.batch_size": 8, "dataset.augment.rotate": 10, "train.device": "cpu"}
+    run = neocog.train("fast", data=arrays, set=changes, model=text, seed=0, run="here")
+    weights = (run.path / "weights.safetensors").read_bytes()
+    assert weights == Path("elsewhere-0/weights.safetensors").read_bytes()
+    assert weights != Path("elsewhere-1/weights.safetensors").read_bytes()
+    assert (run.path / "split.json").read_bytes() == Path("elsewhere-0/split.json").read_bytes()
+
+
+# ---------------------------------------------------------------------------------------------------- the average
+
+
+def test_the_average_of_weights_worked_by_hand() -> None:
+    model = nn.Linear(1, 1, bias=False)
+    values = [10.0, -4.0, 6.0]
+    with torch.no_grad():
+        model.weight.fill_(2.0)
+        average = WeightAverage(model, 0.25)
+        want = 2.0
+        for value, decay in zip(values, (2 / 11, 3 / 12, 0.25), strict=True):  # min(0.25, (1 + t)/(10 + t))
+            model.weight.fill_(value)
+            average.update()
+            want = decay * want + (1 - decay) * value
+    with average.applied():
+        assert model.weight.item() == pytest.approx(want, rel=1e-6)
+    assert model.weight.item() == 6.0
+    average.copy_into_model()
+    assert model.weight.item() == pytest.approx(want, rel=1e-6)
+
+
+def test_the_weights_come_back_when_measuring_with_their_average_fails() -> None:
+    model = nn.Linear(1, 1)
+    average = WeightAverage(model, 0.9)
+    with torch.no_grad():
+        model.weight.fill_(7.0)
+    average.update()
+    with pytest.raises(KeyError), average.applied():
+        raise KeyError
+    assert model.weight.item() == 7.0
+
+
+def test_batch_statistics_are_averaged_and_their_counter_is_not() -> None:
+    model = nn.BatchNorm1d(1)
+    average = WeightAverage(model, 0.5)
+    model.running_mean.fill_(11.0)
+    model.num_batches_tracked.fill_(3)
+    average.update()
+    average.copy_into_model()
+    assert model.running_mean.item() == pytest.approx(9.0, rel=1e-6)  # 2/11 · 0 + 9/11 · 11
+    assert model.num_batches_tracked.item() == 3
+
+
+def test_a_trained_average_is_the_average_of_the_plain_loops_weights(arrays: Arrays) -> None:
+    got = trained(arrays, {"train.ema": 0.9})
+    want = [parameter.detach().clone() for parameter in network().parameters()]
+    for step in range(6):
+        decay = min(0.9, (2 + step) / (11 + step))
+        now = plain_loop(arrays, step + 1).parameters()
+        want = [decay * a + (1 - decay) * b.detach() for a, b in zip(want, now, strict=True)]
+    for parameter, wanted in zip(got.parameters(), want, strict=True):
+        torch.testing.assert_close(parameter.detach(), wanted, rtol=2e-5, atol=2e-6)
+
+
+# ------------------------------------------------------------------------------------------------- being watched
+
+
+def test_observers_are_told_in_one_order(arrays: Arrays) -> None:
+    one, other = Diary(), Diary()
+    trained(arrays, {"train.iterations": 3}, observers=[one, other])
+    plan = Plan(3, 5)
+    want = [("start", plan)]
+    for done in (1, 2, 3):
+        want += [("step", done), ("point", done)]
+    assert one.events == other.events == [*want, ("end",)]
+
+
+def test_a_plan_reports_a_hundred_times_and_measures_at_most_twenty() -> None:
+    plan = Plan(10_000, 100)
+    assert sum(plan.reports_at(done) for done in range(1, 10_001)) == 100
+    assert [done for done in range(1, 10_001) if plan.measures_at(done)] == [500 * k for k in range(1, 21)]
+    few = Plan(430, 430)
+    assert [done for done in range(1, 431) if few.measures_at(done)] == [430]
+    assert few.reports_at(430)
+    many = Plan(250, 5)  # 50 epochs: measured after each third, never within one
+    assert [done for done in range(1, 251) if many.measures_at(done)] == [*range(15, 250, 15), 250]
+    uneven = Plan(7, 3)
+    assert [done for done in range(1, 8) if uneven.measures_at(done)] == [3, 6, 7]
+
+
+def test_points_hold_means_since_the_point_before(arrays: Arrays) -> None:
+    points = Points()
+    trained(arrays, {"train.iterations": 250, "optimizer.lr": 1e-9}, observers=[points])
+    assert [point.step for point in points.all[:5]] == [3, 6, 9, 12, 15]
+    with torch.no_grad():
+        model = network()
+        x = SCALING(split(arrays).images)
+        whole = float(nn.functional.cross_entropy(model(x), split(arrays).labels))
+    # At a rate of nearly nothing the mean over three whole epochs is the loss over all pictures.
+    assert sum(point.train_loss for point in points.all[:5]) / 5 == pytest.approx(whole, rel=1e-5)
+    assert points.all[4].epoch == 3.0
+    assert points.all[4].validation_loss is None
+
+
+def test_the_rate_told_is_the_schedules(arrays: Arrays) -> None:
+    points = Points()
+    changes = {"schedule.name": "linear", "schedule.warmup": 0.4, "schedule.start": 0.5, "schedule.end": 0.0}
+    trained(arrays, changes, observers=[points])
+    want = [0.05, 0.075, 0.1, 0.1 * 2 / 3, 0.1 / 3, 0.0]
+    assert [point.rate for point in points.all] == pytest.approx(want, rel=1e-6, abs=1e-9)
+
+
+def test_validation_is_measured_by_hand(arrays: Arrays) -> None:
+    points, part = Points(), split(arrays, 10, 30)
+    model = trained(arrays, validation=part, observers=[points])
+    with torch.no_grad():
+        logits = model.eval()(SCALING(part.images))
+    assert points.all[0].validation_loss is None
+    assert points.all[-1].validation_loss == pytest.approx(
+        float(nn.functional.cross_entropy(logits, part.labels)), rel=1e-5
+    )
+    assert points.all[-1].validation_accuracy == float((logits.argmax(1) == part.labels).double().mean())
+
+
+# ------------------------------------------------------------------------------------------- when something breaks
+
+
+def test_an_infinite_loss_is_one_line_and_observers_are_told_the_end(arrays: Arrays) -> None:
+    diary = Diary()
+    with pytest.raises(TrainingError) as caught:
+        trained(arrays, {"optimizer.lr": 1e30, "train.iterations": 20}, observers=[diary])
+    assert str(caught.value) == (
+        "the loss became nan at step 2 of 20 (learning rate 1e+30); try a smaller rate, such as "
+        "--set optimizer.lr=1e+29"
+    )
+    assert diary.events[-1] == ("end",)
+    assert diary.events.count(("end",)) == 1
+
+
+class Fails(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        torch.manual_seed(99)
+        raise RuntimeError("broken on purpose")
+
+
+def denormals_are_flushed() -> bool:
+    tiny = torch.tensor(1e-310, dtype=torch.float64)
+    return float(tiny + tiny) == 0
+
+
+@pytest.mark.parametrize("flushed", [False, True])
+@pytest.mark.parametrize("broken", [False, True])
+def test_torch_is_left_as_it_was_found(arrays: Arrays, flushed: bool, broken: bool) -> None:
+    model, diary = network(), Diary()
+    if broken:
+        model.append(Fails())
+    torch.manual_seed(4)
+    state = torch.get_rng_state()
+    torch.set_flush_denormal(flushed)
+    try:
+        if broken:
+            with pytest.raises(RuntimeError, match="^broken on purpose$"):
+                fit(model, split(arrays), recipe(), SCALING, CPU, observers=[diary])
+        else:
+            fit(model, split(arrays), recipe(), SCALING, CPU, observers=[diary])
+        assert denormals_are_flushed() == flushed
+    finally:
+        torch.set_flush_denormal(False)
+    assert torch.equal(torch.get_rng_state(), state)
+    assert torch.is_grad_enabled()
+    assert diary.events[-1] == ("end",)
+
+
+def test_an_observer_that_fails_stops_training_and_the_others_are_told_the_end(arrays: Arrays) -> None:
+    class Stops(Observer):
+        def step(self, done: int) -> None:
+            if done == 2:
+                raise KeyboardInterrupt
+
+    diary = Diary()
+    with pytest.raises(KeyboardInterrupt):
+        trained(arrays, observers=[diary, Stops()])
+    assert [event for event in diary.events if event[0] != "start"] == [
+        ("step", 1),
+        ("point", 1),
+        ("step", 2),
+        ("end",),
+    ]
+
+
+def test_the_recipe_in_bf16_stays_near_float32(arrays: Arrays) -> None:
+    model = network()
+    fit(model, split(arrays), recipe(), SCALING, Compute(torch.device("cpu"), "bf16"))
+    # bf16 has 8 bits: each product is off by up to 0.4 %, six steps of 0.1 move the weights by less than that.
+    assert_same_weights(model, trained(arrays), rtol=0.05, atol=0.02)
+    assert all(parameter.dtype == torch.float32 for parameter in model.parameters())
+
+
+def test_a_run_trains_as_fit_does(arrays: Arrays) -> None:
+    run = neocog.train("fast", data=arrays, set={**STEPS, "dataset.validation": 0, "dataset.test": 0}, model=TINY)
+    assert run.results["steps"] == 6
+    assert run.results["train_pictures"] == 40
