@@ -40,7 +40,7 @@ def test_modes_come_back_when_forward_raises() -> None:
     model = nn.Sequential(nn.Dropout(), Fails())
     model.train()
     model[0].eval()
-    with pytest.raises(RuntimeError, match="^no$"):
+    with pytest.raises(RuntimeError, match=r"^no$"):
         logits_of(model, torch.zeros(2, 4, 4, 1, dtype=torch.uint8), PLAIN)
     assert [module.training for module in model.modules()] == [True, False, True]
     assert torch.is_grad_enabled()

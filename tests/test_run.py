@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from conftest import STEPS, TINY
 from torch import nn
 
 import neocog
+from conftest import STEPS, TINY
 from neocog.errors import RunError
 from neocog.recipe import Recipe
 from neocog.run import MetricsLog, RunDirectory, git_commit
@@ -100,9 +100,6 @@ def test_runs_being_a_link_to_nothing_does_not_hang() -> None:
 def test_a_read_only_place_is_one_line(tmp_path: Path) -> None:
     place = tmp_path / "locked"
     place.mkdir(mode=0o555)
-    for folder in tmp_path.parents:  # so that another user gets as far as the locked folder
-        if folder.owner() == "root" and folder.name.startswith("pytest"):
-            folder.chmod(0o755)
     tmp_path.chmod(0o755)
     with nobody():
         assert refusal(RunDirectory.create, "locked/run", "unused") == (
@@ -154,9 +151,7 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Path, "write_bytes" if moment == "while writing" else "replace", full)
-    want = (
-        "cannot write 'a-run/results.json': No space left on device; give a --run in a place that can be written"
-    )
+    want = "cannot write 'a-run/results.json': No space left on device; give a --run in a place that can be written"
     assert refusal(directory.write_json, "results.json", {"new": 2}) == want
     assert files(directory) == ["results.json"]
     assert json.loads((directory.path / "results.json").read_text()) == {"old": 1}
@@ -262,7 +257,7 @@ def test_missing_files_are_named(directory: RunDirectory) -> None:
 def test_a_recipe_comes_back_whole(directory: RunDirectory) -> None:
     recipe = Recipe.load("fast", {"optimizer.lr": 0.02})
     directory.write_recipe(recipe)
-    assert directory.read_recipe() == recipe
+    assert directory.read_recipe().to_toml() == recipe.to_toml()
 
 
 # ------------------------------------------------------------------------------------------------- a run as a whole
@@ -305,9 +300,7 @@ def test_the_weights_load_into_plain_torch(run: neocog.Run) -> None:
     }
 
 
-def test_a_run_directory_trains_again_to_the_same_bits(
-    run: neocog.Run, arrays: tuple[np.ndarray, np.ndarray]
-) -> None:
+def test_a_run_directory_trains_again_to_the_same_bits(run: neocog.Run, arrays: tuple[np.ndarray, np.ndarray]) -> None:
     again = neocog.train(run.path, data=arrays, run="again")
     for name in ("weights.safetensors", "recipe.toml", "split.json"):
         assert (again.path / name).read_bytes() == (run.path / name).read_bytes(), name

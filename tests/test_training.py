@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from conftest import ENVIRONMENT, STEPS, TINY
 from torch import Tensor, nn
 
 import neocog
+from conftest import ENVIRONMENT, STEPS, TINY
 from neocog.data.batches import Normalization
 from neocog.data.dataset import Split
 from neocog.device import Compute
@@ -398,6 +398,13 @@ def test_an_infinite_loss_is_one_line_and_observers_are_told_the_end(arrays: Arr
     assert diary.events.count(("end",)) == 1
 
 
+def test_the_rate_that_is_advised_is_a_tenth_of_the_recipes_not_of_the_moments(arrays: Arrays) -> None:
+    changes = {"optimizer.lr": 1e30, "train.iterations": 20, "schedule.name": "linear", "schedule.start": 0.5}
+    with pytest.raises(TrainingError) as caught:
+        trained(arrays, changes)
+    assert str(caught.value).endswith("try a smaller rate, such as --set optimizer.lr=1e+29")
+
+
 class Fails(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         torch.manual_seed(99)
@@ -420,7 +427,7 @@ def test_torch_is_left_as_it_was_found(arrays: Arrays, flushed: bool, broken: bo
     torch.set_flush_denormal(flushed)
     try:
         if broken:
-            with pytest.raises(RuntimeError, match="^broken on purpose$"):
+            with pytest.raises(RuntimeError, match=r"^broken on purpose$"):
                 fit(model, split(arrays), recipe(), SCALING, CPU, observers=[diary])
         else:
             fit(model, split(arrays), recipe(), SCALING, CPU, observers=[diary])

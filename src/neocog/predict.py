@@ -124,7 +124,12 @@ def _one_by_one(pictures: Picture | Sequence[Picture]) -> list[str | Path | byte
 
 def _as_pixels(picture: NDArray[Any] | Tensor) -> NDArray[np.uint8]:
     """One array or tensor as uint8, channels last."""
+    if isinstance(picture, Tensor):
+        # numpy has no bfloat16.
+        picture = picture.float() if picture.dtype == torch.bfloat16 else picture
     array: NDArray[Any] = picture.detach().cpu().numpy() if isinstance(picture, Tensor) else picture
+    if not array.size:
+        raise DataError(f"a picture has the shape {array.shape}: it has no pixels")
     channels_first = isinstance(picture, Tensor) and array.ndim == 3 and array.shape[0] in (1, 3)
     if channels_first and array.shape[2] not in (1, 3):
         array = array.transpose(1, 2, 0)

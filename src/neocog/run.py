@@ -132,7 +132,8 @@ class RunDirectory:
     def read_predictions(self) -> dict[str, np.ndarray[Any, Any]]:
         """The stored predictions, by name. Raises RunError when the file is missing or damaged."""
         try:
-            with np.load(self.path / "predictions.npz", allow_pickle=False) as arrays:
+            # Opened here, because numpy leaves a damaged archive open.
+            with (self.path / "predictions.npz").open("rb") as file, np.load(file, allow_pickle=False) as arrays:
                 return dict(arrays)
         except (OSError, ValueError, EOFError, KeyError, BadZipFile, zlib.error) as error:
             raise RunError(f"'{self.path / 'predictions.npz'}' can't be read: {error}; train again") from None

@@ -13,7 +13,6 @@ from neocog.device import Compute
 
 # glibc's names for what mallopt sets (malloc.h)
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
-_OPAQUE_LAYERS = (nn.MaxPool2d, nn.ReLU)
 
 
 def keep_freed_memory() -> None:
@@ -58,9 +57,17 @@ def _opaque_front(model: nn.Module) -> int:
     layers = list(model.children())
     front = 0
     for layer in layers:
-        plain_convolution = isinstance(layer, nn.Conv2d) and layer.groups == 1 and not isinstance(layer.padding, str)
-        if not (plain_convolution or isinstance(layer, _OPAQUE_LAYERS)):
+        if not _runs_opaque(layer):
             break
         front += 1
     rest = (module for layer in layers[front:] for module in layer.modules())
     return 0 if any(isinstance(module, nn.Conv2d) for module in rest) else front
+
+
+def _runs_opaque(layer: nn.Module) -> bool:
+    # By exact type: a subclass may do anything. oneDNN's layout has no padding but zeros and no dilated pooling.
+    if type(layer) is nn.Conv2d:
+        return layer.groups == 1 and not isinstance(layer.padding, str) and layer.padding_mode == "zeros"
+    if type(layer) is nn.MaxPool2d:
+        return layer.dilation in (1, (1, 1)) and not layer.return_indices
+    return type(layer) is nn.ReLU

@@ -145,6 +145,12 @@ def fit(
     return Trained(plan.total_steps, curve.seconds())
 
 
+def refuse_unfit(model: nn.Module, recipe: Recipe, classes: int) -> None:
+    """Raises now each RecipeError that `fit` would raise once the data is read and the run has its directory."""
+    build_optimizer(model, **_given(recipe.optimizer))
+    _check_class_weights(recipe, classes)
+
+
 class WeightAverage:
     """An exponential moving average of a model's parameters and statistics: a ← d·a + (1 − d)·w after each step.
 
@@ -199,12 +205,12 @@ class _Curve:
         self, done: int, plan: Plan, optimizer: torch.optim.Optimizer, measured: tuple[float, float] | None
     ) -> Point:
         losses = torch.stack(self.losses).tolist()
-        rate = float(optimizer.param_groups[0]["lr"])
+        rate, full = (float(optimizer.param_groups[0][key]) for key in ("lr", "initial_lr"))
         for step, loss in enumerate(losses, done - len(losses) + 1):
             if not math.isfinite(loss):
                 raise TrainingError(
                     f"the loss became {loss} at step {step} of {plan.total_steps} (learning rate {rate:g}); "
-                    f"try a smaller rate, such as --set optimizer.lr={rate / 10:.1g}"
+                    f"try a smaller rate, such as --set optimizer.lr={full / 10:.1g}"
                 )
         accuracy = int(torch.stack(self.correct).sum()) / self.seen
         self.losses, self.correct, self.seen = [], [], 0
@@ -252,9 +258,14 @@ def _class_weights(recipe: Recipe, training: Split, compute: Compute) -> Tensor 
         return None
     if wanted == "balanced":
         wanted = tuple(class_weights(training.labels, classes))
-    if len(wanted) != classes:
-        raise RecipeError(f"loss.class_weights has {len(wanted)} numbers but the data has {classes} classes")
+    _check_class_weights(recipe, classes)
     return torch.tensor(wanted, device=compute.device)
+
+
+def _check_class_weights(recipe: Recipe, classes: int) -> None:
+    wanted = recipe.loss.class_weights
+    if not isinstance(wanted, str) and len(wanted) != classes:
+        raise RecipeError(f"loss.class_weights has {len(wanted)} numbers but the data has {classes} classes")
 
 
 def _measure(model: nn.Module, split: Split, normalization: Normalization) -> tuple[float, float]:

@@ -25,7 +25,7 @@ from neocog.randomness import derived_seed
 from neocog.recipe import Recipe, Resolved, shipped
 from neocog.run import MetricsLog, RunDirectory, TensorBoardLog, git_commit
 from neocog.summary import Summary, summarize
-from neocog.training import Observer, Trained, fit
+from neocog.training import Observer, Trained, fit, refuse_unfit
 
 Data = str | Path | tuple[Any, Any]
 Model = str | Callable[[int, int], nn.Module]
@@ -134,6 +134,7 @@ def train(
     compute = choose(chosen.train.device, chosen.train.precision)
     source = open_data(chosen, data)
     network = _build(chosen, source.image_shape, len(source.classes), model)
+    refuse_unfit(network, chosen, len(source.classes))
     dataset = source.load(seed=chosen.train.seed, progress=progress)
     if tell:
         for note in dataset.notes:

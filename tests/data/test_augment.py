@@ -1,4 +1,4 @@
-"""augment: each change against an answer worked by hand or scipy's affine map, and what is random against its bounds."""
+"""augment: each change against an answer worked by hand or scipy's map, and what is random against its bounds."""
 
 from __future__ import annotations
 

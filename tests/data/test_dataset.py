@@ -21,6 +21,7 @@ def test_mean_and_std_are_numpys(channels: int, count: int, seed: int) -> None:
 def test_mean_and_std_by_hand() -> None:
     images = np.array([0, 255, 255, 255], np.uint8).reshape(1, 2, 2, 1)
     assert mean_and_std(images) == ((0.75,), (pytest.approx(np.sqrt(3) / 4, rel=1e-15),))
+    assert mean_and_std(np.full((2, 2, 2, 1), 51, np.uint8)) == ((0.2,), (1.0,))
 
 
 @pytest.mark.parametrize("owned", [True, False])

@@ -78,7 +78,7 @@ _ON_MAPS = [
     "residual( conv {c} 3 same | batchnorm | relu | conv {c} 3 same )",
     "residual( conv {k} 3 stride=2 padding=1 | relu ; conv {k} 1 stride=2 bias=no | batchnorm )",
     "branches( conv {k} 1 ; conv 2 2 same | relu ; )",
-    "branches( residual( branches( conv 1 1 ; conv {k} 3 same ) ; conv {kk} 1 ) | batchnorm ; maxpool 3 stride=1 padding=1 )",
+    "branches( residual( branches( conv 1 1 ; conv {k} 3 same ) ; conv {kk} 1 ) ; maxpool 3 stride=1 padding=1 )",
     "globalavgpool",
     "globalmaxpool",
     "flatten",
@@ -160,7 +160,7 @@ def check_receptive_field(text: str, size: int = 61) -> None:
     for axis in (0, 1):
         spoilt = touched(text, (1, size, size), axis)
         places = spoilt[:, spoilt.shape[1] // 2].nonzero().flatten()
-        assert 0 < places[0], "the picture is too small for this test"
+        assert places[0] > 0, "the picture is too small for this test"
         assert places[-1] < size - 1, "the picture is too small for this test"
         assert int(places[-1] - places[0]) + 1 == row.receptive_field[axis], f"axis {axis} of '{text}'"
 

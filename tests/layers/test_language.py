@@ -29,7 +29,7 @@ def message(text: str) -> str:
 
 
 @given(any_layers)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_parse_gives_back_what_text_wrote(layers):
     assert parse(layers.text()) == layers
     assert parse(layers.text("\n")) == layers, "one layer a line"

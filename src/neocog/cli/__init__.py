@@ -41,16 +41,32 @@ def _neocog(version: bool = typer.Option(False, "--version", help="Show the vers
 
 
 def main() -> None:
-    """Runs the command line; what a user can mend becomes one line."""
+    """Runs the command line; what a user can mend becomes one line on standard error, and exit status 2."""
     try:
-        app()
+        sys.exit(app(standalone_mode=False))
     except NeocogError as error:
-        from rich.console import Console
-
-        Console(stderr=True, soft_wrap=True).print(f"error: {error}", style="red", markup=False, highlight=False)
-        sys.exit(2)
+        _fail(str(error))
+    except typer.Abort:
+        sys.exit(130)
     except KeyboardInterrupt:
         sys.exit(130)
     except BrokenPipeError:  # the reader of our output, such as `head`, has seen enough
         sys.stderr.close()
         sys.exit(141)
+    except Exception as error:
+        # The command line's own complaints, which typer doesn't export a class for: a wrong option, a missing argument.
+        if not hasattr(error, "format_message"):
+            raise
+        message = str(error.format_message())
+        if not message.strip() or "\n" in message.strip():  # no words were given: typer has shown the help
+            typer.echo(message, err=True)
+            sys.exit(2)
+        context = getattr(error, "ctx", None)
+        _fail(f"{message.rstrip('.')}; see '{context.command_path if context else 'neocog'} --help'")
+
+
+def _fail(message: str) -> None:
+    from rich.console import Console
+
+    Console(stderr=True, soft_wrap=True).print(f"error: {message}", style="red", markup=False, highlight=False)
+    sys.exit(2)

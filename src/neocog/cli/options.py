@@ -41,7 +41,7 @@ def data_progress() -> Iterator[Progress]:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     console = Console(stderr=True)
-    with Progress(
+    bars = Progress(
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
@@ -49,12 +49,20 @@ def data_progress() -> Iterator[Progress]:
         console=console,
         disable=not console.is_terminal,
         transient=True,
-    ) as bars:
-        tasks: dict[str, Any] = {}
+    )
+    tasks: dict[str, Any] = {}
 
-        def progress(what: str, done: int, total: int) -> None:
-            if what not in tasks:
-                tasks[what] = bars.add_task(what, total=total)
-            bars.update(tasks[what], completed=done, total=total)
+    def progress(what: str, done: int, total: int) -> None:
+        bars.start()
+        if what not in tasks:
+            tasks[what] = bars.add_task(what, total=total)
+        bars.update(tasks[what], completed=done, total=total)
+        if done >= total:
+            bars.remove_task(tasks.pop(what))
+        if not tasks:
+            bars.stop()  # or it would wipe away the training's bar, which comes next
 
+    try:
         yield progress
+    finally:
+        bars.stop()

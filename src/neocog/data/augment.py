@@ -79,7 +79,7 @@ class Augmentation:
 
     def _bend(self, count: int, height: int, width: int, generator: torch.Generator) -> Tensor:
         """A smooth displacement (N, H, W, 2): normal noise on a coarse grid, enlarged with cubic splines."""
-        knots = max(2, round(min(height, width) / 7))
+        knots = max(2, round(min(height, width) / 6))
         noise = torch.randn(count, 2, knots, knots, generator=generator) * self.elastic
         smooth = functional.interpolate(noise, (height, width), mode="bicubic", align_corners=True)
         return smooth.permute(0, 2, 3, 1) * torch.tensor([2 / width, 2 / height])

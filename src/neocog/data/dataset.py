@@ -293,7 +293,8 @@ def mean_and_std(images: np.ndarray) -> tuple[tuple[float, ...], tuple[float, ..
             second += int(values @ values)
         total = images[..., 0].size
         means.append(first / total / 255)
-        deviations.append(math.sqrt(total * second - first * first) / total / 255)
+        # A channel of one value only has no scale of its own, and must not make one divide by zero.
+        deviations.append(math.sqrt(total * second - first * first) / total / 255 or 1.0)
     return tuple(means), tuple(deviations)
 
 

@@ -15,7 +15,7 @@ import shutil
 import subprocess
 import tarfile
 import zlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -303,8 +303,3 @@ def svhn_arrays(raw: Raw) -> dict[str, np.ndarray]:
         found[f"{part}_images"] = held["X"].transpose(3, 0, 1, 2)
         found[f"{part}_labels"] = (held["y"].ravel() % 10).astype(np.uint8)
     return found
-
-
-def hosts(origins: Sequence[Origin]) -> str:
-    """The origins by name, in the order in which they are tried."""
-    return ", ".join(origin.name for origin in origins)

@@ -55,7 +55,7 @@ def _split(text: str, separator: str) -> list[str]:
             start = position + 1
     if depth:
         missing, side = (")", "close") if depth > 0 else ("(", "open")
-        raise LayerError(f"'{text.strip()}': a '{missing}' is missing; {side} each block once")
+        raise LayerError(f"'{' '.join(text.split())}': a '{missing}' is missing; {side} each block once")
     return [*pieces, text[start:]]
 
 

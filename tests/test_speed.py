@@ -1,0 +1,88 @@
+"""speed: the faster paths give the numbers of the plain one, forward and backward."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import nn
+
+from neocog.device import Compute
+from neocog.layers import parse
+from neocog.speed import fastest, keep_freed_memory
+
+CPU = Compute(torch.device("cpu"), "float32")
+
+
+def compared(model: nn.Module, shape: tuple[int, ...] = (5, 1, 12, 12)) -> None:
+    """Outputs, gradients and statistics of the fast path against those of the module itself."""
+    fast = copy.deepcopy(model)
+    forward = fastest(fast, CPU)
+    torch.manual_seed(1)
+    x = torch.randn(shape).to(memory_format=torch.channels_last)
+    got, want = forward(x), model(x)
+    torch.testing.assert_close(got, want, rtol=1e-4, atol=1e-5)
+    weights = torch.randn_like(want)
+    (got * weights).sum().backward()
+    (want * weights).sum().backward()
+    for (name, value), wanted in zip(fast.named_parameters(), model.parameters(), strict=True):
+        assert not value.is_mkldnn, name
+        assert value.grad is not None, name
+        torch.testing.assert_close(
+            value.grad, wanted.grad, rtol=1e-4, atol=1e-4, msg=lambda text, n=name: f"{n}: {text}"
+        )
+    for value, wanted in zip(fast.buffers(), model.buffers(), strict=True):
+        torch.testing.assert_close(value, wanted, rtol=1e-4, atol=1e-5)
+    fast.eval()
+    torch.testing.assert_close(fast(x), copy.deepcopy(model).eval()(x), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "conv 4 3 same | relu | maxpool 2 | conv 6 3 same | relu | maxpool 2 | flatten | linear classes",
+        "conv 4 5 | maxpool 3 stride=2 padding=1 | relu | conv 6 3 stride=2 padding=1 | flatten | linear classes",
+        "conv 4 3 same bias=no | maxpool 2 | batchnorm | relu | flatten | linear classes",
+        "conv 4 3 dilation=2 | relu | flatten | linear classes",
+        "conv 4 3 | relu | conv 4 3 groups=2 | relu | flatten | linear classes",
+        "conv 4 3 same | relu | avgpool 2 | flatten | linear classes",
+        "maxpool 2 | relu | flatten | linear classes",
+        "conv 4 12 | flatten | linear classes",
+        "flatten | linear 8 | relu | linear classes",
+        "conv 4 3 same | residual( conv 4 3 same | relu ) | flatten | linear classes",
+    ],
+)
+def test_layer_texts_keep_their_function(text: str) -> None:
+    torch.manual_seed(0)
+    compared(parse(text).build((1, 12, 12), 3))
+
+
+@pytest.mark.parametrize(
+    "layers",
+    [
+        lambda: [nn.Conv2d(1, 4, 3, padding="same"), nn.ReLU()],
+        lambda: [nn.Conv2d(1, 4, 3, padding=1, padding_mode="reflect"), nn.ReLU()],
+        lambda: [nn.Conv2d(1, 4, 3), nn.MaxPool2d(2, dilation=2), nn.ReLU()],
+        lambda: [nn.Conv2d(1, 4, 3), nn.MaxPool2d(3, ceil_mode=True), nn.ReLU()],
+        lambda: [nn.Conv2d(1, 4, 3), nn.ReLU(inplace=True), nn.MaxPool2d((2, 1))],
+        lambda: [nn.Conv2d(1, 4, (3, 1), stride=(1, 2)), nn.ReLU()],
+        lambda: [nn.Identity(), nn.Conv2d(1, 4, 3)],
+    ],
+    ids=["same", "reflect", "dilated pool", "ceil", "in place", "uneven", "identity"],
+)
+def test_networks_of_a_users_own_keep_their_function(layers: Callable[[], list[nn.Module]]) -> None:
+    torch.manual_seed(0)
+    compared(ready(layers()))
+
+
+def ready(layers: list[nn.Module]) -> nn.Module:
+    """The layers with a head of the right size."""
+    size = nn.Sequential(*layers, nn.Flatten())(torch.zeros(1, 1, 12, 12)).shape[1]
+    return nn.Sequential(*layers, nn.Flatten(), nn.Linear(size, 3))
+
+
+def test_asking_the_allocator_changes_nothing_one_can_see() -> None:
+    keep_freed_memory()
+    keep_freed_memory()
