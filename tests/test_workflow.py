@@ -177,6 +177,12 @@ def test_the_layers_are_checked_before_any_picture_is_read(shapes: Path) -> None
     assert nothing_left()
 
 
+def test_a_taken_run_directory_is_refused_before_any_picture_is_read(shapes: Path) -> None:
+    (shapes / "circle" / "broken.png").write_bytes(b"")
+    want = "run directory 'shapes' exists already and is never overwritten; give another --run"
+    assert refusal(RunError, trained, shapes, set={"dataset.image_size": 10}, run="shapes") == want
+
+
 @pytest.mark.parametrize(
     ("kind", "options", "text"),
     [

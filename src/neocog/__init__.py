@@ -65,9 +65,7 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'neocog' has no attribute '{name}'")
-    # Bound here for good: importing `neocog.train` would otherwise put the module in the function's place.
-    value = globals()[name] = getattr(import_module(f"neocog.{_HOMES[name]}"), name)
-    return value
+    return getattr(import_module(f"neocog.{_HOMES[name]}"), name)
 
 
 def __dir__() -> list[str]:

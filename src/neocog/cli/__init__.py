@@ -43,7 +43,7 @@ def _neocog(version: bool = typer.Option(False, "--version", help="Show the vers
 def main() -> None:
     """Runs the command line; what a user can mend becomes one line on standard error, and exit status 2."""
     try:
-        sys.exit(app(standalone_mode=False))
+        sys.exit(app(prog_name="neocog", standalone_mode=False))
     except NeocogError as error:
         _fail(str(error))
     except typer.Abort:
