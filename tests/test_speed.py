@@ -79,8 +79,10 @@ def test_layer_texts_keep_their_function(text: str) -> None:
         lambda: [nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4, eps=0.1, momentum=0.5), nn.ReLU()],
         lambda: [nn.BatchNorm2d(1), nn.Conv2d(1, 4, 3)],
     ],
-    ids=["same", "reflect", "dilated pool", "ceil", "in place", "uneven", "identity"]
-    + ["norms", "not affine", "no statistics", "mean of all", "own eps", "norm first"],
+    ids=[
+        *("same", "reflect", "dilated pool", "ceil", "in place", "uneven", "identity"),
+        *("norms", "not affine", "no statistics", "mean of all", "own eps", "norm first"),
+    ],
 )
 def test_networks_of_a_users_own_keep_their_function(layers: Callable[[], list[nn.Module]]) -> None:
     torch.manual_seed(0)

@@ -21,7 +21,7 @@ from neocog.device import Compute
 from neocog.errors import RecipeError, TrainingError
 from neocog.inference import logits_of
 from neocog.optim import build_optimizer, rate_factor, set_rate
-from neocog.randomness import derived_seed
+from neocog.randomness import seed_torch
 from neocog.recipe import Recipe
 from neocog.speed import fastest, keep_freed_memory
 
@@ -52,7 +52,7 @@ class Point:
 
     step: int  # steps done
     epoch: float
-    seconds: float
+    seconds: float  # of training; measuring on the validation part is not counted
     rate: float
     train_loss: float
     train_accuracy: float
@@ -62,7 +62,7 @@ class Point:
 
 @dataclass(frozen=True)
 class Trained:
-    """What a finished training took; measuring on the validation part included."""
+    """What a finished training took; the seconds leave out measuring on the validation part."""
 
     steps: int
     seconds: float
@@ -115,7 +115,7 @@ def fit(
     with _conditions(compute), _watched(observers, plan):
         model.train()
         for step, (x, labels) in zip(range(plan.total_steps), batches.from_step(0), strict=False):
-            torch.manual_seed(derived_seed(recipe.train.seed, "dropout", step))
+            seed_torch(recipe.train.seed, "dropout", step)
             set_rate(
                 optimizer,
                 rate_factor(step=step, total_steps=plan.total_steps, steps_per_epoch=plan.steps_per_epoch, **schedule),
@@ -137,7 +137,7 @@ def fit(
             if plan.reports_at(done):
                 measured = None
                 if validation is not None and plan.measures_at(done):
-                    with average.applied() if average else nullcontext():
+                    with curve.paused(), average.applied() if average else nullcontext():
                         measured = _measure(model, validation, normalization)
                 _notify(observers, "point", curve.point(done, plan, optimizer, measured))
         if average:
@@ -197,6 +197,13 @@ class _Curve:
         self.losses.append(loss.detach())
         self.correct.append((logits.detach().argmax(1) == labels).sum())
         self.seen += len(labels)
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """The clock stands still: measuring is not training."""
+        began = time.perf_counter()
+        yield
+        self.began += time.perf_counter() - began
 
     def seconds(self) -> float:
         return time.perf_counter() - self.began

@@ -61,7 +61,7 @@ class Run:
 
     @property
     def train_seconds(self) -> float:
-        """How long the training took, measuring on the validation part included."""
+        """How long the training took; reading data and measuring on the validation part are not counted."""
         return float(self.results["train_seconds"])
 
     @cached_property

@@ -35,6 +35,10 @@ class Augmentation:
         """Whether any pixel changes its place."""
         return any((self.shift, self.rotate, self.scale, self.shear, self.crop, self.flip, self.elastic))
 
+    def __bool__(self) -> bool:
+        """Whether anything is changed at all."""
+        return self.moves or self.erase > 0
+
     def __call__(self, x_NCHW: Tensor, generator: torch.Generator) -> Tensor:
         """The changed batch, in the memory format it came in; random numbers come from `generator`, on the CPU."""
         last = x_NCHW.is_contiguous(memory_format=torch.channels_last)

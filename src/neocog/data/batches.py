@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import torch
 from torch import Tensor
@@ -24,9 +25,16 @@ class Normalization:
 
     def __call__(self, images_NHWC: Tensor) -> Tensor:
         """float32, laid out in memory as `channels_last`."""
-        scale = images_NHWC.new_tensor([1 / (255 * std) for std in self.std], dtype=torch.float32)
-        offset = scale.new_tensor([-mean / std for mean, std in zip(self.mean, self.std, strict=True)])
+        scale, offset = _scale_and_offset(self.mean, self.std, images_NHWC.device)
         return torch.addcmul(offset, images_NHWC.to(torch.float32), scale).permute(0, 3, 1, 2)
+
+
+@cache
+def _scale_and_offset(mean: tuple[float, ...], std: tuple[float, ...], device: torch.device) -> tuple[Tensor, Tensor]:
+    """(x/255 − mean)/std as one multiplication and one addition."""
+    scale = torch.tensor([1 / (255 * s) for s in std], device=device)
+    offset = torch.tensor([-m / s for m, s in zip(mean, std, strict=True)], device=device)
+    return scale, offset
 
 
 @dataclass(frozen=True)
@@ -71,9 +79,12 @@ class Batches:
                 begin = position * self.batch_size
                 end = len(order) if position == self.per_epoch - 1 else begin + self.batch_size
                 chosen = order[begin:end]
-                x = self.normalization(self.images[chosen].to(self.device, non_blocking=True))
-                labels = self.labels[chosen.to(self.labels.device)].to(self.device, non_blocking=True)
-                yield self.augmentation(x, torch_stream(self.seed, "augment", step)), labels
+                # index_select takes half as long as indexing with brackets
+                x = self.normalization(self.images.index_select(0, chosen).to(self.device, non_blocking=True))
+                if self.augmentation:
+                    x = self.augmentation(x, torch_stream(self.seed, "augment", step))
+                labels = self.labels.index_select(0, chosen.to(self.labels.device))
+                yield x, labels.to(self.device, non_blocking=True)
                 step += 1
 
 
