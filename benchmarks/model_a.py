@@ -12,7 +12,7 @@ import torch
 
 import neocog
 from benchmarks.common import Report, percent, seconds, train
-from benchmarks.plain import mnist, tutorial_model_a
+from benchmarks.plain import in_own_process
 
 SEEDS = 5
 PLAIN_RUNS = 3
@@ -43,11 +43,10 @@ def main() -> None:
     report = Report("model_a", "model-a, 3,000 steps of 100 pictures: the lessons' loop against neocog")
     plain_times, plain_accuracy, rates = [], [], []
     found: dict[str, list[neocog.Run]] = {"float32": [], "bf16": []}
-    data = mnist()
     for seed in range(SEEDS):
         rates.append(matrix_rate())
         if seed < PLAIN_RUNS:
-            spent, reached = tutorial_model_a(*data, seed=seed)
+            spent, reached = next(in_own_process("tutorial_model_a", seed))
             plain_times.append(spent)
             plain_accuracy.append(reached)
             report(f"seed {seed}: lessons' loop {spent:.1f} s, test {reached * 100:.2f} %")

@@ -1,13 +1,18 @@
 """What one would write without neocog: a DataLoader that works on one picture at a time, and a bare float32 loop.
 
-torchvision can't stand beside the pinned torch, so its part is written out: a PIL image of each picture, then the
-tensor, then the normalisation, which is what its ToTensor and Normalize do.
+torchvision can't stand beside the pinned torch, so what its MNIST, ToTensor and Normalize do to a picture is done here,
+step by step. Each loop runs in a process of its own, where nothing of neocog's has touched torch or the allocator:
+`python -m benchmarks.plain LOOP SEED` prints one JSON line for each epoch.
 """
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,20 +25,28 @@ from neocog.data import Split, open_source
 
 
 class PlainPictures(Dataset[tuple[Tensor, int]]):
-    """uint8 pictures, each turned into a tensor when it is asked for."""
+    """MNIST as torchvision gives it: a PIL image of each picture, made a tensor and normalised when it is asked for."""
 
     def __init__(self, split: Split, normalize: bool) -> None:
-        self.images, self.labels, self.normalize = split.images[..., 0].numpy(), split.labels.tolist(), normalize
+        self.images, self.labels, self.normalize = split.images[..., 0].clone(), split.labels, normalize
 
     def __len__(self) -> int:
         return len(self.labels)
 
     def __getitem__(self, index: int) -> tuple[Tensor, int]:
-        picture = Image.fromarray(self.images[index])
-        x = torch.from_numpy(np.array(picture, copy=True))[None].to(torch.float32).div(255)
-        if self.normalize:
-            x = x.sub_(0.1307).div_(0.3081)
-        return x, self.labels[index]
+        picture, label = Image.fromarray(self.images[index].numpy()), int(self.labels[index])
+        pixels_HWC = torch.from_numpy(np.array(picture, np.uint8, copy=True)).view(picture.size[1], picture.size[0], 1)
+        x_CHW = pixels_HWC.permute(2, 0, 1).contiguous().to(torch.get_default_dtype()).div(255)
+        return (normalized(x_CHW) if self.normalize else x_CHW), label
+
+
+def normalized(x_CHW: Tensor) -> Tensor:
+    """(x − 0.1307)/0.3081, with the copy and the check that torchvision makes each time."""
+    x_CHW = x_CHW.clone()
+    mean, std = torch.as_tensor((0.1307,)), torch.as_tensor((0.3081,))
+    if (std == 0).any():
+        raise ValueError("a deviation of 0")
+    return x_CHW.sub_(mean.view(-1, 1, 1)).div_(std.view(-1, 1, 1))
 
 
 def mnist() -> tuple[Split, Split]:
@@ -80,8 +93,8 @@ def pytorch_example(train: Split, test: Split, seed: int) -> Iterator[tuple[floa
         yield spent, accuracy(model, test_loader)
 
 
-def tutorial_model_a(train: Split, test: Split, seed: int, steps: int = 3000) -> tuple[float, float]:
-    """The lessons' own loop around model A: (seconds of training, test accuracy at the end).
+def tutorial_model_a(train: Split, test: Split, seed: int, steps: int = 3000) -> Iterator[tuple[float, float]]:
+    """The lessons' own loop around model A, once: (seconds of training, test accuracy at the end).
 
     Batch 100, SGD 0.01, pixels from 0 to 1. The looks at the test set that the lesson takes every 500 steps are left
     out of the time.
@@ -107,4 +120,25 @@ def tutorial_model_a(train: Split, test: Split, seed: int, steps: int = 3000) ->
             if done == steps:
                 break
     spent = time.perf_counter() - began
-    return spent, accuracy(model, DataLoader(PlainPictures(test, False), batch_size=1000))
+    yield spent, accuracy(model, DataLoader(PlainPictures(test, False), batch_size=1000))
+
+
+LOOPS = {"pytorch_example": pytorch_example, "tutorial_model_a": tutorial_model_a}
+
+
+def in_own_process(loop: str, seed: int) -> Iterator[tuple[float, float]]:
+    """(seconds of training, test accuracy) of a loop, as it prints them; it is stopped when nobody asks for more."""
+    command = [sys.executable, "-m", "benchmarks.plain", loop, str(seed)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        try:
+            for line in process.stdout:
+                found: dict[str, Any] = json.loads(line)
+                yield found["seconds"], found["accuracy"]
+        finally:
+            process.kill()
+
+
+if __name__ == "__main__":
+    for seconds, reached in LOOPS[sys.argv[1]](*mnist(), seed=int(sys.argv[2])):
+        print(json.dumps({"seconds": seconds, "accuracy": reached}), flush=True)

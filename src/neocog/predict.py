@@ -37,6 +37,7 @@ class Classifier:
     classes: tuple[str, ...]
     preprocess: Preprocess
     normalization: Normalization
+    brightness: tuple[float, float] = (0.0, 1.0)  # of the pictures it was trained on
 
     @classmethod
     def make(cls, model: nn.Module, recipe: Recipe, weights: dict[str, Tensor], compute: Compute) -> Classifier:
@@ -56,6 +57,7 @@ class Classifier:
                 (height, width), channels, resize=recipe.dataset.resize, background=recipe.dataset.background
             ),
             normalization=Normalization(recipe.resolved.mean, recipe.resolved.std),
+            brightness=recipe.resolved.brightness,
         )
 
     def prepare(self, pictures: Picture | Sequence[Picture]) -> Tensor:
@@ -83,19 +85,33 @@ class Classifier:
     def ranked(self, pictures: Sequence[str | Path], top: int = 3) -> list[dict[str, Any]]:
         """For each picture file, and each one in a folder, the `top` classes with their probabilities, best first.
 
-        Each answer is {"picture": path, "class": name, "probability": p, "top": [{"class": …, "probability": …}, …]}.
+        Each answer is {"picture": path, "class": name, "probability": p, "top": [{"class": …, "probability": …}, …],
+        "note": text or None}. The note says when a picture is unlike all that the classifier was trained on.
         """
         paths = [file for picture in pictures for file in _files(Path(picture))]
         answers: list[dict[str, Any]] = []
         for start in range(0, len(paths), _AT_ONCE):
             some = paths[start : start + _AT_ONCE]
-            for path, row in zip(some, self.predict_proba(some), strict=True):
+            images = self.prepare(some)
+            for path, image, row in zip(some, images, self.probabilities(images), strict=True):
                 best = [
                     {"class": self.classes[place], "probability": float(row[place])}
                     for place in np.argsort(-row, kind="stable")[:top]
                 ]
-                answers.append({"picture": str(path), **best[0], "top": best})
+                answers.append({"picture": str(path), **best[0], "top": best, "note": self._note(image)})
         return answers
+
+    def _note(self, image: Tensor) -> str | None:
+        """What is odd about a prepared picture; a dark digit on white paper given to an MNIST network, say."""
+        low, high = self.brightness
+        mean = float(image.float().mean()) / 255
+        if low - 0.001 <= mean <= high + 0.001:
+            return None
+        word = "brighter" if mean > high else "darker"
+        return (
+            f"{word} (mean {mean:.2f}) than every picture it was trained on ({low:.2f} to {high:.2f}), so the answer may "
+            "mean nothing; perhaps light and dark are swapped"
+        )
 
     def probabilities(self, images: Tensor) -> NDArray[np.float32]:
         """Probabilities (N, classes) for pictures that are prepared already: uint8 (N, H, W, C)."""
@@ -108,7 +124,13 @@ def _files(path: Path) -> list[Path]:
     """The file itself, or the pictures of a folder."""
     if not path.is_dir():
         return [path]
-    found = [file for file in sorted(path.rglob("*")) if file.suffix.lower() in EXTENSIONS and file.is_file()]
+    found = [
+        file
+        for file in sorted(path.rglob("*"))
+        if file.suffix.lower() in EXTENSIONS
+        and file.is_file()
+        and not any(part.startswith(".") for part in file.relative_to(path).parts)
+    ]
     if not found:
         raise DataError(f"folder '{path}' holds no pictures; give picture files")
     return found

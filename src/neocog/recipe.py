@@ -158,6 +158,9 @@ class Resolved(Step):
     image_shape: tuple[int, int, int]
     mean: tuple[float, ...]
     std: tuple[float, ...]
+    brightness: tuple[float, float] = Field(
+        (0, 1), description="means of the darkest and the brightest picture, 0 to 1"
+    )
     data_checksum: str
     neocog: str
 
@@ -165,7 +168,7 @@ class Resolved(Step):
 class Recipe(Step):
     """The seven steps, checked. `Recipe.load` reads one, `changed` gives another with some values replaced."""
 
-    name: str = "unnamed"
+    name: str = Field("unnamed", min_length=1, max_length=100, pattern=r"^[^/\\\x00]+$")
     about: str = ""
     dataset: DatasetStep = Field(default_factory=DatasetStep)
     loader: LoaderStep = Field(default_factory=LoaderStep)

@@ -65,7 +65,8 @@ def predictions_text(answers: Sequence[Mapping[str, Any]]) -> str:
         for answer in answers
     ]
     names = ["picture", "answer", *(f"{rank}." for rank in range(2, ranks + 1))]
-    return table(names, rows)
+    notes = [f"note: {answer['picture']} is {answer['note']}" for answer in answers if answer["note"]]
+    return "\n".join([table(names, rows), *notes])
 
 
 def dataset_text(facts: Mapping[str, Any]) -> str:

@@ -13,6 +13,7 @@ import torch
 from pydantic import BaseModel
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from neocog.data.augment import Augmentation
 from neocog.data.batches import Batches, Normalization, class_weights
@@ -149,6 +150,8 @@ def refuse_unfit(model: nn.Module, recipe: Recipe, classes: int) -> None:
     """Raises now each RecipeError that `fit` would raise once the data is read and the run has its directory."""
     build_optimizer(model, **_given(recipe.optimizer))
     _check_class_weights(recipe, classes)
+    if recipe.loader.batch_size == 1 and any(isinstance(module, _BatchNorm) for module in model.modules()):
+        raise RecipeError("loader.batch_size = 1: batch normalisation needs two pictures or more in a batch; give 2")
 
 
 class WeightAverage:
@@ -297,11 +300,14 @@ def _conditions(compute: Compute) -> Iterator[None]:
 
 @contextmanager
 def _watched(observers: Sequence[Observer], plan: Plan) -> Iterator[None]:
-    _notify(observers, "start", plan)
+    started: list[Observer] = []
     try:
+        for observer in observers:
+            started.append(observer)
+            observer.start(plan)
         yield
     finally:
-        _notify(observers, "end")
+        _notify(started, "end")
 
 
 def _notify(observers: Sequence[Observer], event: str, *what: Any) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,24 +10,21 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
 
 import neocog
 from neocog.data import Dataset, Progress, Source, Split, open_source
-from neocog.data.batches import Normalization
+from neocog.data.batches import Normalization, brightness_range
 from neocog.device import Compute, choose, environment
-from neocog.errors import LayerError, NeocogError, RecipeError, RunError
+from neocog.errors import RecipeError, RunError
 from neocog.evaluation import Evaluation, evaluate_predictions
+from neocog.networks import Model, build, is_factory, load_factory, model_changes, refuse_foreign_code
 from neocog.predict import Classifier
-from neocog.randomness import derived_seed
 from neocog.recipe import Recipe, Resolved, shipped
 from neocog.run import MetricsLog, RunDirectory, TensorBoardLog, git_commit
 from neocog.summary import Summary, summarize
 from neocog.training import Observer, Trained, fit, refuse_unfit
 
 Data = str | Path | tuple[Any, Any]
-Model = str | Callable[[int, int], nn.Module]
-
 SPLITS = {"val": "validation", "validation": "validation", "test": "test"}
 
 
@@ -79,14 +74,17 @@ class Run:
         stored = self.directory.read_predictions()
         if f"{split}_label" not in stored:
             return None
-        return evaluate_predictions(
-            stored[f"{split}_probabilities"],
-            stored[f"{split}_label"],
-            self.recipe.resolved.classes,
-            split,
-            indices=stored[f"{split}_index"],
-            names=stored[f"{split}_name"].tolist(),
-        )
+        try:
+            return evaluate_predictions(
+                stored[f"{split}_probabilities"],
+                stored[f"{split}_label"],
+                self.recipe.resolved.classes,
+                split,
+                indices=stored[f"{split}_index"],
+                names=stored[f"{split}_name"].tolist(),
+            )
+        except KeyError as error:
+            raise RunError(f"'{self.path / 'predictions.npz'}' has lost its part {error}; train again") from None
 
 
 def train(
@@ -126,14 +124,14 @@ def train(
         changes["dataset.name"] = str(data)
     elif data is not None:
         changes["dataset.name"] = "arrays"
-    changes |= _model_changes(model)
+    changes |= model_changes(model)
     chosen = recipe.changed(changes) if isinstance(recipe, Recipe) else Recipe.load(recipe, changes)
-    _refuse_foreign_code(chosen, model)
+    refuse_foreign_code(chosen, model)
 
     RunDirectory.refuse_taken(run)
     compute = choose(chosen.train.device, chosen.train.precision)
     source = open_data(chosen, data)
-    network = _build(chosen, source.image_shape, len(source.classes), model)
+    network = build(chosen, source.image_shape, len(source.classes), model)
     refuse_unfit(network, chosen, len(source.classes))
     dataset = source.load(seed=chosen.train.seed, progress=progress)
     if tell:
@@ -177,9 +175,10 @@ def evaluate(
     device: str | None = None,
     progress: Progress | None = None,
 ) -> Evaluation:
-    """Measures a finished run again, on a part of its own data or of other data with the same classes.
+    """Measures a finished run again, on a part of its own data, or on other data with the same classes.
 
-    Each call is noted in the run's evaluations.jsonl, so that one can see how often the test part was looked at.
+    Other data without that part of its own, such as a plain folder of pictures, is measured whole. Each call is noted in
+    the run's evaluations.jsonl, so that one can see how often the test part was looked at.
     """
     if split not in SPLITS:
         raise RecipeError(f"split '{split}': give val or test")
@@ -187,16 +186,26 @@ def evaluate(
     directory = RunDirectory.open(run)
     recipe = directory.read_recipe()
     classifier = _classifier(directory, model, choose(device or "auto", "float32"))
-    source = open_data(_for_other_data(recipe, data), data)
+    recipe = _prepared_alike(recipe, data)
+    source = open_data(recipe, data)
+    whole = data is not None and part not in source.counts
+    if whole:
+        source = open_data(recipe.changed({"dataset.validation": 0, "dataset.test": 0}), data)
     _same_classes(source, classifier, directory)
     dataset = source.load(seed=recipe.train.seed, progress=progress)
-    chosen = dataset.validation if part == "validation" else dataset.test
+    assert recipe.resolved is not None
+    if data is None and dataset.checksum != recipe.resolved.data_checksum:
+        raise RunError(
+            f"data '{source.name}' has changed since this run, so what was held out can't be told from what was trained "
+            "on; measure on pictures of their own with --data"
+        )
+    chosen = dataset.train if whole else dataset.validation if part == "validation" else dataset.test
     if chosen is None:
         raise RunError(f"data '{source.name}' has no {part} part; choose another --split")
-    evaluation = _evaluate(classifier, chosen, part)
+    evaluation = _evaluate(classifier, chosen, source.name if whole else part)
     low, high = evaluation.interval
     directory.append_evaluation(
-        {"split": part, "data": source.origin, "checksum": dataset.checksum, "n": evaluation.n}
+        {"split": evaluation.split, "data": source.origin, "checksum": dataset.checksum, "n": evaluation.n}
         | {"accuracy": evaluation.accuracy, "interval": [low, high], "loss": evaluation.loss}
     )
     return evaluation
@@ -236,7 +245,7 @@ def summary_of(what: str, *, input_shape: tuple[int, int, int] | None = None, cl
     factory = what if recipe is None and is_factory(what) else recipe and recipe.model.factory
     if factory:
         if recipe is not None:
-            _refuse_foreign_code(recipe, None)
+            refuse_foreign_code(recipe, None)
         return summarize(load_factory(factory)(input_shape[0], classes), input_shape)
     return summarize(what if recipe is None else str(recipe.model.layers), input_shape, classes)
 
@@ -270,7 +279,7 @@ def _measured(
     directory: RunDirectory, recipe: Recipe, dataset: Dataset, compute: Compute, trained: Trained, model: Model | None
 ) -> Run:
     """The last part of a training: predictions for each part, and the figures."""
-    classifier = _classifier(directory, model, compute)
+    classifier = _classifier(directory, model if recipe.model.factory else None, compute)
     stored: dict[str, np.ndarray[Any, Any]] = {}
     results: dict[str, Any] = {
         "recipe": recipe.name,
@@ -317,8 +326,10 @@ def _classifier(directory: RunDirectory, model: Model | None, compute: Compute) 
     recipe = directory.read_recipe()
     if recipe.resolved is None:
         raise RunError(f"'{directory.path / 'recipe.toml'}' has lost its [resolved] table; train again")
-    _refuse_foreign_code(recipe, model)
-    network = _build(recipe, recipe.resolved.image_shape, len(recipe.resolved.classes), model)
+    refuse_foreign_code(recipe, model)
+    if model is not None and recipe.model.factory is None:
+        raise RecipeError("this run's network is a layer text, which it knows itself; leave --model out")
+    network = build(recipe, recipe.resolved.image_shape, len(recipe.resolved.classes), model)
     return Classifier.make(network, recipe, directory.read_weights(), compute)
 
 
@@ -333,6 +344,7 @@ def _resolved(recipe: Recipe, dataset: Dataset) -> Recipe:
                 image_shape=dataset.image_shape,
                 mean=dataset.mean if normalize else (0.0,) * channels,
                 std=dataset.std if normalize else (1.0,) * channels,
+                brightness=brightness_range(dataset.train.images),
                 data_checksum=dataset.checksum,
                 neocog=neocog.__version__,
             )
@@ -340,8 +352,8 @@ def _resolved(recipe: Recipe, dataset: Dataset) -> Recipe:
     )
 
 
-def _for_other_data(recipe: Recipe, data: Data | None) -> Recipe:
-    """The recipe pointed at other data, prepared exactly as the run's own was."""
+def _prepared_alike(recipe: Recipe, data: Data | None) -> Recipe:
+    """The recipe of a run, pointed at other data if there is any, with pictures prepared exactly as the run's were."""
     assert recipe.resolved is not None
     channels, height, width = recipe.resolved.image_shape
     changes: dict[str, Any] = {
@@ -361,96 +373,3 @@ def _same_classes(source: Source, classifier: Classifier, directory: RunDirector
             f"{what}: {', '.join(names)}" for what, names in (("missing there", missing), ("new there", extra)) if names
         )
         raise RunError(f"data '{source.name}' has other classes than run '{directory.path}' ({difference})")
-
-
-# ------------------------------------------------------------------------------------------------------- networks
-
-
-def _model_changes(model: Model | None) -> dict[str, Any]:
-    if model is None:
-        return {}
-    if isinstance(model, str):
-        return {"model.factory" if is_factory(model) else "model.layers": model}
-    return {"model.factory": f"{model.__module__}:{getattr(model, '__qualname__', type(model).__qualname__)}"}
-
-
-def is_factory(text: str) -> bool:
-    """Whether a text is `module:factory` and not a layer text, which has no colon."""
-    return ":" in text
-
-
-def _refuse_foreign_code(recipe: Recipe, model: Model | None) -> None:
-    if recipe.model.factory is not None and model is None:
-        raise RecipeError(
-            f"this recipe's network is code, '{recipe.model.factory}', and files may not choose code to run; "
-            f"allow it with --model {recipe.model.factory}"
-        )
-
-
-def _build(recipe: Recipe, image_shape: tuple[int, int, int], classes: int, model: Model | None) -> nn.Module:
-    """The network with its initial weights, which depend on the seed alone."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(derived_seed(recipe.train.seed, "weights"))
-        if recipe.layers is not None:
-            # Pooling before the activation is the same function and less work; an error names the layers as written.
-            recipe.layers.check(image_shape, classes)
-            return recipe.layers.pool_first().build(image_shape, classes)
-        assert model is not None
-        factory = load_factory(model) if isinstance(model, str) else model
-        try:
-            network = factory(image_shape[0], classes)
-        except NeocogError:
-            raise
-        except Exception as error:
-            raise RecipeError(
-                f"model '{recipe.model.factory}' fails when called with ({image_shape[0]}, {classes}), the channels "
-                f"and classes: {_first_line(error)}"
-            ) from error
-        return _checked(network, str(recipe.model.factory), image_shape, classes)
-
-
-def load_factory(text: str) -> Callable[[int, int], nn.Module]:
-    """The callable of a `module:factory` text; modules of the current folder can be named, too."""
-    module_name, _, attribute = text.partition(":")
-    if "" not in sys.path and str(Path.cwd()) not in sys.path:
-        sys.path.insert(0, str(Path.cwd()))
-    try:
-        module = importlib.import_module(module_name)
-    except ImportError as error:
-        raise RecipeError(f"model '{text}': cannot import '{module_name}': {error}") from None
-    except Exception as error:  # the user's own code, run by its import
-        raise RecipeError(f"model '{text}': importing '{module_name}' fails: {_first_line(error)}") from error
-    try:
-        factory = getattr(module, attribute)
-    except AttributeError:
-        raise RecipeError(f"model '{text}': module '{module_name}' has nothing called '{attribute}'") from None
-    if not callable(factory):
-        raise RecipeError(f"model '{text}': '{attribute}' is no callable (in_channels, classes) -> nn.Module")
-    found: Callable[[int, int], nn.Module] = factory
-    return found
-
-
-def _checked(network: Any, name: str, image_shape: tuple[int, int, int], classes: int) -> nn.Module:
-    """A user's own network, tried once on a blank batch before any data is read."""
-    if not isinstance(network, nn.Module):
-        raise RecipeError(f"model '{name}' gave a {type(network).__name__}, not an nn.Module")
-    try:
-        with torch.no_grad():  # not inference_mode: lazy layers make their weights here
-            out = network.eval()(torch.zeros(2, *image_shape))
-    except NeocogError:
-        raise
-    except Exception as error:
-        shape = "×".join(str(size) for size in image_shape)
-        raise LayerError(f"model '{name}' fails on a {shape} picture: {_first_line(error)}") from error
-    if not isinstance(out, torch.Tensor):
-        raise LayerError(f"model '{name}' gives a {type(out).__name__}, not a tensor (2, {classes}) for 2 pictures")
-    if tuple(out.shape) != (2, classes):
-        raise LayerError(
-            f"model '{name}' gives the shape {tuple(out.shape)} for 2 pictures but the data has {classes} classes; "
-            f"it must give (2, {classes})"
-        )
-    return network
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).splitlines()[0] if str(error) else type(error).__name__

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -69,9 +69,8 @@ def _bar() -> Observer:
     class Bar(Observer):
         """A live progress bar on standard error; silent where that is no terminal."""
 
-        def start(self, plan: Plan) -> None:
+        def __init__(self) -> None:
             console = Console(stderr=True)
-            self.steps_per_epoch = plan.steps_per_epoch
             self.bar = Progress(
                 TextColumn("training"),
                 BarColumn(),
@@ -81,8 +80,11 @@ def _bar() -> Observer:
                 disable=not console.is_terminal,
                 transient=True,
             )
-            self.task: Any = self.bar.add_task("", total=plan.total_steps)
+            self.task = self.bar.add_task("")
             self.validation = ""
+
+        def start(self, plan: Plan) -> None:
+            self.bar.update(self.task, total=plan.total_steps)
             self.bar.start()
 
         def step(self, done: int) -> None:

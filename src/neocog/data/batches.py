@@ -13,6 +13,7 @@ from neocog.data.augment import Augmentation
 from neocog.randomness import torch_stream
 
 CPU = torch.device("cpu")
+_PICTURES_AT_ONCE = 1000
 _VALUES_AT_ONCE = 2**23  # input values of one inference batch: 32 MB as float32
 
 
@@ -91,9 +92,15 @@ class Batches:
 def inference_batches(images: Tensor, normalization: Normalization, device: torch.device) -> Iterator[Tensor]:
     """The pictures in order, as network input, in pieces that bound the memory."""
     values = max(1, images[0].numel()) if len(images) else 1
-    size = max(1, min(1000, _VALUES_AT_ONCE // values))
+    size = max(1, min(_PICTURES_AT_ONCE, _VALUES_AT_ONCE // values))
     for start in range(0, len(images), size):
         yield normalization(images[start : start + size].to(device, non_blocking=True))
+
+
+def brightness_range(images: Tensor) -> tuple[float, float]:
+    """The mean of the darkest and of the brightest picture, 0 to 1."""
+    means = torch.cat([some.flatten(1).float().mean(1) for some in torch.split(images, _PICTURES_AT_ONCE)]) / 255
+    return float(means.min()), float(means.max())
 
 
 def class_weights(labels: Tensor, classes: int) -> Sequence[float]:

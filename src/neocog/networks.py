@@ -1,0 +1,110 @@
+"""The network of a recipe: built from its layer text, or by code of the user's own, which only the user may name."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from neocog.errors import LayerError, NeocogError, RecipeError
+from neocog.randomness import derived_seed
+from neocog.recipe import Recipe
+
+Model = str | Callable[[int, int], nn.Module]
+
+
+def model_changes(model: Model | None) -> dict[str, Any]:
+    """What a network given in place of the recipe's changes in the recipe."""
+    if model is None:
+        return {}
+    if isinstance(model, str):
+        return {"model.factory" if is_factory(model) else "model.layers": model}
+    return {"model.factory": f"{model.__module__}:{getattr(model, '__qualname__', type(model).__qualname__)}"}
+
+
+def is_factory(text: str) -> bool:
+    """Whether a text is `module:factory` and not a layer text, which has no colon."""
+    return ":" in text
+
+
+def refuse_foreign_code(recipe: Recipe, model: Model | None) -> None:
+    """Raises RecipeError when the recipe names code that the user has not named in this call."""
+    if recipe.model.factory is not None and model is None:
+        raise RecipeError(
+            f"this recipe's network is code, '{recipe.model.factory}', and files may not choose code to run; "
+            f"allow it with --model {recipe.model.factory}"
+        )
+
+
+def build(recipe: Recipe, image_shape: tuple[int, int, int], classes: int, model: Model | None) -> nn.Module:
+    """The network with its initial weights, which depend on the seed alone."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(derived_seed(recipe.train.seed, "weights"))
+        if recipe.layers is not None:
+            # Pooling before the activation is the same function and less work; an error names the layers as written.
+            recipe.layers.check(image_shape, classes)
+            return recipe.layers.pool_first().build(image_shape, classes)
+        assert model is not None
+        factory = load_factory(model) if isinstance(model, str) else model
+        try:
+            network = factory(image_shape[0], classes)
+        except NeocogError:
+            raise
+        except Exception as error:
+            raise RecipeError(
+                f"model '{recipe.model.factory}' fails when called with ({image_shape[0]}, {classes}), the channels "
+                f"and classes: {_first_line(error)}"
+            ) from error
+        return _checked(network, str(recipe.model.factory), image_shape, classes)
+
+
+def load_factory(text: str) -> Callable[[int, int], nn.Module]:
+    """The callable of a `module:factory` text; modules of the current folder can be named, too."""
+    module_name, _, attribute = text.partition(":")
+    if "" not in sys.path and str(Path.cwd()) not in sys.path:
+        sys.path.insert(0, str(Path.cwd()))
+    try:
+        module = importlib.import_module(module_name)
+    except ImportError as error:
+        raise RecipeError(f"model '{text}': cannot import '{module_name}': {error}") from None
+    except Exception as error:  # the user's own code, run by its import
+        raise RecipeError(f"model '{text}': importing '{module_name}' fails: {_first_line(error)}") from error
+    try:
+        factory = getattr(module, attribute)
+    except AttributeError:
+        raise RecipeError(f"model '{text}': module '{module_name}' has nothing called '{attribute}'") from None
+    if not callable(factory):
+        raise RecipeError(f"model '{text}': '{attribute}' is no callable (in_channels, classes) -> nn.Module")
+    found: Callable[[int, int], nn.Module] = factory
+    return found
+
+
+def _checked(network: Any, name: str, image_shape: tuple[int, int, int], classes: int) -> nn.Module:
+    """A user's own network, tried once on a blank batch before any data is read."""
+    if not isinstance(network, nn.Module):
+        raise RecipeError(f"model '{name}' gave a {type(network).__name__}, not an nn.Module")
+    try:
+        with torch.no_grad():  # not inference_mode: lazy layers make their weights here
+            out = network.eval()(torch.zeros(2, *image_shape))
+    except NeocogError:
+        raise
+    except Exception as error:
+        shape = "×".join(str(size) for size in image_shape)
+        raise LayerError(f"model '{name}' fails on a {shape} picture: {_first_line(error)}") from error
+    if not isinstance(out, torch.Tensor):
+        raise LayerError(f"model '{name}' gives a {type(out).__name__}, not a tensor (2, {classes}) for 2 pictures")
+    if tuple(out.shape) != (2, classes):
+        raise LayerError(
+            f"model '{name}' gives the shape {tuple(out.shape)} for 2 pictures but the data has {classes} classes; "
+            f"it must give (2, {classes})"
+        )
+    return network
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0] if str(error) else type(error).__name__
