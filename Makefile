@@ -36,8 +36,10 @@ bench: .venv/bench ## measure every figure of the README again (about an hour)
 clean: ## remove what make made; runs stay
 	rm -rf .venv build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 
+# without the package python3-venv, Debian's Python makes a .venv that has no pip
 .venv/demo: pyproject.toml constraints.txt
-	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear .venv >/dev/null || \
+		{ echo "$(PYTHON) can't make .venv; on Debian and Ubuntu: sudo apt install python3-venv" >&2; exit 1; }
 	@echo "installing neocog into .venv (the first time takes a minute)"
 	$(PIP) -e .
 	@touch $@

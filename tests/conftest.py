@@ -15,8 +15,14 @@ from PIL import Image, ImageDraw
 
 import neocog
 
+# What rich and typer take as a wish for colours, or for none; tests compare plain text.
+COLOURS = ("FORCE_COLOR", "NO_COLOR", "PY_COLORS", "TTY_COMPATIBLE", "GITHUB_ACTIONS")
 # For processes of their own, which stand in another folder.
-ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(neocog.__file__).parents[1]), "OMP_NUM_THREADS": "1"}
+ENVIRONMENT = {
+    **{name: value for name, value in os.environ.items() if name not in COLOURS},
+    "PYTHONPATH": str(Path(neocog.__file__).parents[1]),
+    "OMP_NUM_THREADS": "1",
+}
 TINY = "conv 4 3 same | relu | maxpool 2 | flatten | linear classes"
 STEPS = {"train.iterations": 6, "loader.batch_size": 8, "train.precision": "float32", "train.device": "cpu"}
 
@@ -37,6 +43,8 @@ def own_place(
     """Each test works in an empty folder with one thread, and leaves the user's cache alone."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("NEOCOG_CACHE", str(tmp_path_factory.getbasetemp() / "neocog-cache"))
+    for name in COLOURS:
+        monkeypatch.delenv(name, raising=False)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -99,6 +107,7 @@ def cli(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> 
             main()
         seen = capsys.readouterr()
         code = ended.value.code
-        return Answer(code if isinstance(code, int) else 0, seen.out, seen.err)
+        status = code if isinstance(code, int) else int(code is not None)  # as Python does: a text is status 1
+        return Answer(status, seen.out, seen.err)
 
     return run

@@ -61,6 +61,9 @@ def test_auto_takes_mps_in_float32(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         ("cdua", "auto", "unknown device 'cdua'; did you mean 'cuda'? Known: auto, cpu, cuda, mps"),
         ("tpu", "auto", "unknown device 'tpu'; did you mean 'cpu'? Known: auto, cpu, cuda, mps"),
+        ("gpu", "auto", "unknown device 'gpu'; did you mean 'cuda'? Known: auto, cpu, cuda, mps"),
+        ("GPU:1", "auto", "unknown device 'GPU:1'; did you mean 'cuda'? Known: auto, cpu, cuda, mps"),
+        ("cuda:²", "auto", "unknown device 'cuda:²'; did you mean 'cuda'? Known: auto, cpu, cuda, mps"),
         ("cuda:x", "auto", "unknown device 'cuda:x'; did you mean 'cuda'? Known: auto, cpu, cuda, mps"),
         ("", "auto", "unknown device ''; Known: auto, cpu, cuda, mps"),
         ("cuda", "auto", "device 'cuda': this machine or this build of torch has none; use --device cpu"),

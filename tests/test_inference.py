@@ -72,3 +72,28 @@ def test_pieces_give_what_the_whole_gives(monkeypatch: pytest.MonkeyPatch) -> No
     whole = logits_of(model, images, PLAIN)
     monkeypatch.setattr("neocog.data.batches._VALUES_AT_ONCE", 3 * 16)
     torch.testing.assert_close(logits_of(model, images, PLAIN), whole, rtol=1e-6, atol=1e-7)
+
+
+def test_convolutions_are_kept_in_float32_and_the_users_choice_comes_back() -> None:
+    conv = torch.backends.cudnn.conv
+    before = conv.fp32_precision
+    seen = []
+
+    class Looks(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.weight = nn.Parameter(torch.ones(1))
+
+        def forward(self, x: Tensor) -> Tensor:
+            seen.append(conv.fp32_precision)
+            return x.flatten(1) * self.weight
+
+    conv.fp32_precision = "tf32"
+    try:
+        logits_of(Looks(), torch.zeros(2, 4, 4, 1, dtype=torch.uint8), PLAIN)
+        with pytest.raises(RuntimeError, match=r"^no$"):
+            logits_of(Fails(), torch.zeros(2, 4, 4, 1, dtype=torch.uint8), PLAIN)
+        assert conv.fp32_precision == "tf32"
+    finally:
+        conv.fp32_precision = before
+    assert seen == ["ieee"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import inspect
 import math
 
 import pytest
@@ -10,7 +11,8 @@ import torch
 from torch import nn
 
 from neocog.errors import RecipeError
-from neocog.optim import OPTIMIZERS, SCHEDULES, Muon, build_optimizer, orthogonalized, rate_factor, set_rate
+from neocog.optim import Muon, build_optimizer, orthogonalized, rate_factor, set_rate
+from neocog.recipe import OPTIMIZERS, SCHEDULES
 
 
 def small_net() -> nn.Sequential:
@@ -320,3 +322,41 @@ def test_an_unknown_schedule_is_refused():
     assert str(caught.value) == (
         "unknown schedule 'onecycle'; did you mean 'one-cycle'? Known: constant, cosine, linear, one-cycle, step"
     )
+
+
+# ---------------------------------------------------------------- the keys of a recipe
+
+
+def options_of(function) -> set[str]:
+    parameters = inspect.signature(function).parameters.values()
+    return {parameter.name for parameter in parameters if parameter.kind is parameter.KEYWORD_ONLY}
+
+
+def test_recipes_know_all_options_and_no_others():
+    assert options_of(build_optimizer) == set().union(*OPTIMIZERS.values())
+    assert options_of(rate_factor) == set().union(*SCHEDULES.values())
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_an_optimizer_listens_to_its_keys_and_to_no_others(name):
+    plain = {"lr": 0.1, "momentum": 0.9, "nesterov": False}
+    other = {"lr": 0.2, "momentum": 0.5, "nesterov": True, "betas": (0.5, 0.6), "weight_decay": 0.1, "rho": 0.5}
+    other |= {"eps": 1e-3, "other_lr": 0.05}
+
+    def groups(**changes):
+        built = build_optimizer(small_net(), name, **{**plain, **changes})
+        return [{key: value for key, value in group.items() if key != "params"} for group in built.param_groups]
+
+    heard = {key for key, value in other.items() if groups(**{key: value}) != groups()}
+    assert heard == set(OPTIMIZERS[name])
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_a_schedule_listens_to_its_keys_and_to_no_others(name):
+    plain = {"warmup": 0.5, "start": 0.2, "end": 0.1, "gamma": 0.5, "step_epochs": 1}
+    other = {"warmup": 0.25, "start": 0.4, "end": 0.3, "gamma": 0.9, "step_epochs": 2}
+
+    def curve(**changes):
+        return ours(name, 20, steps_per_epoch=4, **{**plain, **changes})
+
+    assert {key for key, value in other.items() if curve(**{key: value}) != curve()} == set(SCHEDULES[name])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -214,6 +215,36 @@ def test_ranked_in_pieces_is_ranked_at_once(grey: neocog.Classifier, monkeypatch
     pieces = grey.ranked(["more"])
     assert [answer["class"] for answer in pieces] == [answer["class"] for answer in whole]
     assert len(pieces) == 6
+
+
+def test_a_picture_unlike_all_training_pictures_gets_a_note(grey: neocog.Classifier) -> None:
+    low, high = grey.brightness
+    assert 0 < low < high < 1
+    Image.new("L", (10, 10), round(255 * (low + high) / 2)).save("usual.png")
+    Image.new("L", (10, 10), 255).save("white.png")
+    notes = [answer["note"] for answer in grey.ranked(["usual.png", "white.png"])]
+    assert notes[0] is None
+    assert notes[1] == (
+        f"brighter (mean 1.00) than every picture it was trained on ({low:.2f} to {high:.2f}), so the answer may mean "
+        "nothing; perhaps light and dark are swapped"
+    )
+    (answer,) = replace(grey, brightness=(0.9, 0.95)).ranked(["usual.png"])
+    assert answer["note"].startswith("darker (mean 0.33) than every picture it was trained on (0.90 to 0.95), so the ")
+
+
+def test_grey_pictures_without_a_channel_are_a_batch(grey: neocog.Classifier) -> None:
+    pixels = np.stack([np.asarray(drawn(kind, 1)) for kind in ("circle", "cross", "square")])
+    want = np.concatenate([grey.predict_proba(picture) for picture in pixels])
+    np.testing.assert_allclose(grey.predict_proba(pixels), want, rtol=1e-5)
+    five = torch.from_numpy(np.concatenate([pixels, pixels[:2]]))
+    np.testing.assert_allclose(grey.predict_proba(five)[:3], want, rtol=1e-5)
+
+
+def test_hidden_files_of_a_folder_are_no_pictures(grey: neocog.Classifier) -> None:
+    fill(Path("more"), each=1)
+    Path("more/.ipynb_checkpoints").mkdir()
+    Path("more/.ipynb_checkpoints/old.png").write_bytes(b"no picture")
+    assert len(grey.ranked(["more"])) == 3
 
 
 def test_a_folder_without_pictures_is_refused(grey: neocog.Classifier) -> None:

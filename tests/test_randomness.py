@@ -12,7 +12,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from neocog.randomness import derived_seed, numpy_stream, torch_stream
+from neocog.randomness import derived_seed, numpy_stream, seed_torch, torch_stream
 
 seeds = st.integers(0, 2**40)
 purposes = st.sampled_from(["order", "split", "augment", "weights"])
@@ -80,3 +80,29 @@ def test_another_process_gets_the_same_seed():
     code = "from neocog.randomness import derived_seed; print(derived_seed(5, 'split', 2))"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert int(out) == derived_seed(5, "split", 2)
+
+
+def test_torch_draws_the_same_after_seeding():
+    cpu = torch.device("cpu")
+    with torch.random.fork_rng(devices=[]):
+        seed_torch(cpu, 0, "dropout", 3)
+        first = torch.rand(4)
+        seed_torch(cpu, 0, "dropout", 4)
+        other = torch.rand(4)
+        seed_torch(cpu, 0, "dropout", 3)
+        again = torch.rand(4)
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+    assert torch.equal(first, torch.rand(4, generator=torch_stream(0, "dropout", 3)))
+
+
+@pytest.mark.parametrize(("device", "seeded"), [("cuda:0", 0), ("cuda:1", 1), ("cuda", 1)])
+def test_the_gpu_that_trains_is_the_one_seeded(device, seeded, monkeypatch):
+    generators = torch.Generator().manual_seed(1), torch.Generator().manual_seed(1)
+    monkeypatch.setattr(torch.cuda, "default_generators", generators)
+    monkeypatch.setattr(torch.cuda, "current_device", lambda: 1)
+    with torch.random.fork_rng(devices=[]):
+        seed_torch(torch.device(device), 0, "dropout", 3)
+    want = [1, 1]
+    want[seeded] = derived_seed(0, "dropout", 3)
+    assert [generator.initial_seed() for generator in generators] == want

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from neocog.errors import LayerError, NeocogError, RecipeError
 from neocog.layers import WORDS, parse
-from neocog.recipe import OPTIMIZERS, SCHEDULES, Recipe, parse_changes, shipped
+from neocog.recipe import OPTIMIZERS, SCHEDULES, Recipe, parse_changes, shipped_recipes
 
 LEAST = {"model": {"layers": "flatten | linear classes"}, "train": {"epochs": 1}}
 ALL_WORDS = ", ".join(sorted({*WORDS, "residual", "branches"}))
@@ -26,7 +26,8 @@ OPTIMIZER = (
     "optimizer.other_lr, optimizer.rho, optimizer.weight_decay"
 )
 RESOLVED = (
-    "resolved.classes, resolved.data_checksum, resolved.image_shape, resolved.mean, resolved.neocog, resolved.std"
+    "resolved.brightness, resolved.classes, resolved.data_checksum, resolved.image_shape, resolved.mean, "
+    "resolved.neocog, resolved.std"
 )
 
 
@@ -59,11 +60,11 @@ def differing(one: Recipe, other: Recipe) -> set[str]:
 
 
 def test_the_shipped_names():
-    assert {"fast", "model-a"} <= set(shipped())
-    assert shipped() == sorted(shipped())
+    assert {"fast", "model-a"} <= set(shipped_recipes())
+    assert shipped_recipes() == sorted(shipped_recipes())
 
 
-@pytest.mark.parametrize("name", shipped())
+@pytest.mark.parametrize("name", shipped_recipes())
 def test_each_shipped_recipe_is_whole(name, tmp_path):
     loaded = Recipe.load(name)
     assert loaded.name == name
@@ -244,14 +245,14 @@ def test_set_without_key_or_value(text):
 
 
 def test_another_model_changes_step_3_alone():
-    for name in shipped():
+    for name in shipped_recipes():
         before = Recipe.load(name)
         assert differing(before, before.changed({"model.layers": "flatten | linear classes"})) == {"model.layers"}
         assert differing(before, before.changed({"model.factory": "mine:net"})) == {"model.layers", "model.factory"}
 
 
 def test_another_device_changes_one_key_alone():
-    for name in shipped():
+    for name in shipped_recipes():
         before = Recipe.load(name)
         assert differing(before, before.changed({"train.device": "cuda:1"})) == {"train.device"}
 
@@ -490,7 +491,7 @@ def test_a_layer_error_names_its_file(tmp_path):
 
 
 def test_a_recipe_that_is_not_there(tmp_path):
-    known, end = ", ".join(shipped()), "give one of these names, a TOML file or a run directory"
+    known, end = ", ".join(shipped_recipes()), "give one of these names, a TOML file or a run directory"
     path_end = "give a recipe's name, a TOML file or a run directory"
     assert message(Recipe.load, "fats") == f"unknown recipe 'fats'; did you mean 'fast'? Known: {known}; {end}"
     assert message(Recipe.load, "zzz") == f"unknown recipe 'zzz'; Known: {known}; {end}"

@@ -6,9 +6,11 @@ import csv
 import json
 import os
 import stat
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -18,9 +20,9 @@ from torch import nn
 
 import neocog
 from conftest import STEPS, TINY
-from neocog.errors import RunError
+from neocog.errors import NeocogError, RunError
 from neocog.recipe import Recipe
-from neocog.run import MetricsLog, RunDirectory, git_commit
+from neocog.run import MetricsLog, RunDirectory, TensorBoardLog, git_commit
 from neocog.training import Plan, Point
 
 
@@ -68,9 +70,21 @@ def test_a_given_place_is_made_with_its_parents_and_never_twice() -> None:
     assert RunDirectory.create("a/b/c", "unused").path.is_dir()
     text = "run directory 'a/b/c' exists already and is never overwritten; give another --run"
     assert refusal(RunDirectory.create, "a/b/c", "unused") == text
-    assert refusal(RunDirectory.refuse_taken, Path("a/b/c")) == text
-    RunDirectory.refuse_taken(None)
-    RunDirectory.refuse_taken("a/b/d")
+    assert refusal(RunDirectory.check_place, Path("a/b/c")) == text
+    RunDirectory.check_place(None)
+    RunDirectory.check_place("a/b/d")
+    assert not Path("runs").exists()
+    assert not Path("a/b/d").exists()
+
+
+def test_a_place_that_another_run_takes_meanwhile_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    def check_place(path: str | Path | None) -> None:
+        assert path is not None
+        Path(path).mkdir()
+
+    monkeypatch.setattr(RunDirectory, "check_place", staticmethod(check_place))
+    want = "run directory 'mine' exists already and is never overwritten; give another --run"
+    assert refusal(RunDirectory.create, "mine", "unused") == want
 
 
 def test_a_file_or_a_dangling_link_is_taken_too() -> None:
@@ -87,8 +101,9 @@ def test_a_place_below_a_file_is_refused() -> None:
     want = "cannot write 'file/run': Not a directory; give a --run in a place that can be written"
     assert refusal(RunDirectory.create, "file/run", "unused") == want
     Path("runs").write_text("mine")
-    want = "cannot write 'runs/x-1': Not a directory; give a --run in a place that can be written"
+    want = "cannot write 'runs': Not a directory; give a --run in a place that can be written"
     assert refusal(RunDirectory.create, None, "x") == want
+    assert refusal(RunDirectory.check_place, None) == want
 
 
 def test_runs_being_a_link_to_nothing_does_not_hang() -> None:
@@ -97,15 +112,34 @@ def test_runs_being_a_link_to_nothing_does_not_hang() -> None:
     assert refusal(RunDirectory.create, None, "x") == want
 
 
-def test_a_read_only_place_is_one_line(tmp_path: Path) -> None:
-    place = tmp_path / "locked"
-    place.mkdir(mode=0o555)
+@pytest.mark.parametrize("action", [RunDirectory.check_place, lambda place: RunDirectory.create(place, "unused")])
+def test_a_place_that_may_not_be_written_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, action: Callable[[str | None], Any]
+) -> None:
+    locked = tmp_path / "locked"
+    locked.mkdir(mode=0o555)
+    tmp_path.chmod(0o755)
+    end = ": Permission denied; give a --run in a place that can be written"
+    with nobody():
+        for place in ("locked/run", "locked/new/run"):
+            assert refusal(action, place) == f"cannot write '{place}'{end}"
+    monkeypatch.chdir(locked)
+    with nobody():
+        assert refusal(action, None) == f"cannot write 'runs'{end}"
+    assert list(locked.iterdir()) == []
+
+
+def test_a_place_that_may_not_be_looked_into_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "locked" / "run").mkdir(parents=True)
+    (tmp_path / "locked").chmod(0o600)
     tmp_path.chmod(0o755)
     with nobody():
-        assert refusal(RunDirectory.create, "locked/run", "unused") == (
-            "cannot write 'locked/run': Permission denied; give a --run in a place that can be written"
-        )
-    assert list(place.iterdir()) == []
+        for place in ("locked/run", "locked/new"):
+            want = f"cannot write '{place}': Permission denied; give a --run in a place that can be written"
+            assert refusal(RunDirectory.check_place, place) == want
+            want = f"run directory '{place}' can't be read: Permission denied; give another run"
+            assert refusal(RunDirectory.open, place) == want
+    (tmp_path / "locked").chmod(0o700)
 
 
 # ---------------------------------------------------------------------------------------------------- the writing
@@ -130,6 +164,15 @@ def test_weights_are_safetensors_of_the_plain_state_dict(directory: RunDirectory
     for name, value in model.state_dict().items():
         assert torch.equal(stored[name], value), name
     assert set(directory.read_weights()) == set(stored)
+
+
+def test_tied_weights_are_written_twice(directory: RunDirectory) -> None:
+    model = nn.Sequential(nn.Linear(3, 3), nn.Linear(3, 3))
+    model[1].weight = model[0].weight
+    directory.write_weights(model)
+    stored = directory.read_weights()
+    assert set(stored) == {"0.weight", "0.bias", "1.weight", "1.bias"}
+    assert torch.equal(stored["1.weight"], model[0].weight)
 
 
 def test_predictions_come_back_as_they_went(directory: RunDirectory) -> None:
@@ -171,7 +214,9 @@ def test_a_directory_that_vanished_is_one_line(directory: RunDirectory) -> None:
     directory.path.rmdir()
     end = ": No such file or directory; give a --run in a place that can be written"
     assert refusal(directory.write_json, "results.json", {}) == f"cannot write 'a-run/results.json'{end}"
-    assert refusal(directory.append_evaluation, {}) == f"cannot write 'a-run/evaluations.jsonl'{end}"
+    assert refusal(directory.append_evaluation, {}) == (
+        "cannot write 'a-run/evaluations.jsonl': No such file or directory; the evaluation was not noted"
+    )
     assert refusal(MetricsLog(directory).start, Plan(1, 1)) == f"cannot write 'a-run/metrics.csv'{end}"
 
 
@@ -194,6 +239,67 @@ def test_metrics_have_these_columns_and_are_there_at_once(directory: RunDirector
     log.point(Point(2, 1.0, 2.5, 0.1, 1 / 3, 1.0, 0.5, 0.75))
     log.end()
     assert path.read_text() == f"{head}\n{first}\n2,1,2.5,0.1,0.333333,1,0.5,0.75\n"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a device that is always full")
+def test_a_full_disk_is_one_line(directory: RunDirectory) -> None:
+    for name in ("metrics.csv", "evaluations.jsonl"):
+        (directory.path / name).symlink_to("/dev/full")
+    full = "No space left on device"
+    want = f"cannot write 'a-run/metrics.csv': {full}; give a --run in a place that can be written"
+    log = MetricsLog(directory)
+    assert refusal(log.start, Plan(1, 1)) == want
+    assert refusal(log.point, Point(1, 0.5, 1.25, 0.1, 2.3, 0.25)) == want
+    log.end()
+    want = f"cannot write 'a-run/evaluations.jsonl': {full}; the evaluation was not noted"
+    assert refusal(directory.append_evaluation, {"split": "test"}) == want
+
+
+def test_tensorboard_gets_each_figure_of_a_point(directory: RunDirectory, monkeypatch: pytest.MonkeyPatch) -> None:
+    written: list[Any] = []
+
+    class SummaryWriter:
+        def __init__(self, place: str) -> None:
+            written.append(place)
+
+        def add_scalar(self, name: str, value: float, step: int) -> None:
+            written.append((name, value, step))
+
+        def close(self) -> None:
+            written.append("closed")
+
+    fake = ModuleType("torch.utils.tensorboard")
+    fake.SummaryWriter = SummaryWriter  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", fake)
+    TensorBoardLog.check()
+    log = TensorBoardLog(directory)
+    log.start(Plan(2, 1))
+    log.point(Point(1, 0.5, 1.25, 0.1, 2.3, 0.25))
+    log.point(Point(2, 1.0, 2.5, 0.05, 1.5, 0.75, 1.75, 0.5))
+    log.end()
+    assert written == [
+        str(directory.path / "tensorboard"),
+        ("seconds", 1.25, 1),
+        ("rate", 0.1, 1),
+        ("train_loss", 2.3, 1),
+        ("train_accuracy", 0.25, 1),
+        ("seconds", 2.5, 2),
+        ("rate", 0.05, 2),
+        ("train_loss", 1.5, 2),
+        ("train_accuracy", 0.75, 2),
+        ("validation_loss", 1.75, 2),
+        ("validation_accuracy", 0.5, 2),
+        "closed",
+    ]
+
+
+def test_tensorboard_is_asked_for_where_it_is_missing(directory: RunDirectory, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
+    for action in (TensorBoardLog.check, lambda: TensorBoardLog(directory)):
+        with pytest.raises(NeocogError) as caught:
+            action()
+        assert str(caught.value) == "TensorBoard is not installed; pip install 'neocog[tensorboard]'"
+    assert files(directory) == []
 
 
 def test_a_log_that_never_started_can_end(directory: RunDirectory) -> None:

@@ -391,7 +391,7 @@ def test_an_infinite_loss_is_one_line_and_observers_are_told_the_end(arrays: Arr
     with pytest.raises(TrainingError) as caught:
         trained(arrays, {"optimizer.lr": 1e30, "train.iterations": 20}, observers=[diary])
     assert str(caught.value) == (
-        "the loss became nan at step 2 of 20 (learning rate 1e+30); try a smaller rate, such as "
+        "the loss became nan at step 2 of 20 (optimizer.lr = 1e+30); try a smaller rate, such as "
         "--set optimizer.lr=1e+29"
     )
     assert diary.events[-1] == ("end",)

@@ -88,7 +88,7 @@ def test_labels_of_any_kind_are_the_classes(arrays: Arrays) -> None:
     images, labels = arrays
     words = np.where(labels == 0, "Ähre", "Baum")
     run = trained((images, words.tolist()))
-    assert run.recipe.resolved.classes == ("Ähre", "Baum") or run.recipe.resolved.classes == ("Baum", "Ähre")
+    assert run.recipe.resolved.classes == ("Baum", "Ähre")  # in the order of the letters' numbers
     assert set(neocog.load(run.path).predict(list(images[:4]))) <= {"Ähre", "Baum"}
     assert str(run.path) == "runs/fast-arrays-1"
     again = neocog.evaluate(run.path, data=(images, words))
@@ -147,14 +147,97 @@ def test_other_data_is_prepared_as_the_runs_was(shapes: Path) -> None:
     fill(Path("others"), each=10, size=24)
     found = neocog.evaluate(run.path, data="others")
     assert found.classes == ("circle", "cross", "square")
-    assert found.n == 6
+    assert (found.n, found.split) == (30, "others")
+    # The run's own pictures under another name are still its own: only what was held out is measured.
+    shapes.rename("moved")
+    again = neocog.evaluate(run.path, data="moved")
+    np.testing.assert_array_equal(again.probabilities, run.test.probabilities)
+
+
+def test_stored_indices_are_places_in_the_data(arrays: Arrays) -> None:
+    images, _ = arrays
+    run = trained(arrays)
+    for found in (run.validation, run.test):
+        assert found is not None
+        np.testing.assert_array_equal(found.indices, [int(name.rsplit("/", 1)[1]) for name in found.names])
+        answers = neocog.load(run.path).predict_proba(images[found.indices])
+        np.testing.assert_allclose(answers, found.probabilities, rtol=1e-5)
+
+
+def test_a_run_finds_its_folder_from_anywhere(shapes: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = trained(shapes)
+    here, stored = run.path.resolve(), run.test
+    Path("elsewhere").mkdir()
+    monkeypatch.chdir("elsewhere")
+    again = neocog.evaluate(here)
+    np.testing.assert_array_equal(again.probabilities, stored.probabilities)
+
+
+def test_a_path_is_a_folder_whatever_its_name(shapes: Path) -> None:
+    for name in ("mnist", "arrays"):
+        Path(shapes).rename(name)
+        run = trained(Path(name))
+        assert run.recipe.resolved.classes == ("circle", "cross", "square")
+        assert neocog.evaluate(run.path).n == run.test.n
+        Path(name).rename(shapes)
+
+
+def test_classes_are_matched_by_name_and_may_be_fewer(arrays: Arrays) -> None:
+    images, labels = arrays
+    run = trained((images, np.where(labels == 0, "ant", "bee")))
+    swapped = neocog.evaluate(run.path, data=(images[::-1].copy(), np.where(labels == 0, "ant", "bee")[::-1].tolist()))
+    assert swapped.n == len(images)
+    three = (np.concatenate([images, images[:4]]), ["ant" if label == 0 else "bee" for label in labels] + ["cow"] * 4)
+    many = trained(three, run="many")
+    found = neocog.evaluate(many.path, data=(images, np.where(labels == 0, "ant", "bee")))
+    assert found.classes == ("ant", "bee", "cow")
+    assert found.support.tolist() == [int((labels == 0).sum()), int((labels != 0).sum()), 0]
+
+
+def test_a_part_that_other_data_lacks(shapes: Path) -> None:
+    run = trained(shapes)
+    for part in ("train", "test"):
+        fill(Path("parted") / part, each=4)
+    assert neocog.evaluate(run.path, data="parted").n == 12
+    assert refusal(RunError, neocog.evaluate, run.path, data="parted", split="val") == (
+        "data 'parted' has no validation part; choose another --split"
+    )
+
+
+def test_a_run_is_opened_again_and_shows_itself(shapes: Path) -> None:
+    run = trained(shapes)
+    again = neocog.Run.open(run.path)
+    assert str(again) == str(run)
+    assert "test accuracy" in str(again)
+    assert repr(again) == "<Run 'runs/fast-shapes-1'>"
+    assert neocog.load(again).classes == ("circle", "cross", "square")
+    assert neocog.evaluate(again).n == run.test.n
+
+
+def test_a_model_is_what_makes_a_network_not_a_network(arrays: Arrays) -> None:
+    assert refusal(RecipeError, trained, arrays, model=nn.Linear(2, 2)) == (
+        "model is a Linear that exists already, but its first weights must come from the seed; give a callable that "
+        "makes it, such as lambda channels, classes: Net(channels, classes)"
+    )
+    assert trained(arrays, model=neocog.parse(TINY)).recipe.layers == neocog.parse(TINY)
+
+
+def test_data_that_changed_is_refused(shapes: Path) -> None:
+    run = trained(shapes)
+    extra = next((shapes / "circle").iterdir())
+    (shapes / "circle" / "more.png").write_bytes(extra.read_bytes())
+    assert refusal(RunError, neocog.evaluate, run.path) == (
+        "data 'shapes' has changed since this run, so what was held out can't be told from what was trained on; "
+        "measure on pictures of their own with --data"
+    )
+    assert "has changed since this run" in refusal(RunError, neocog.evaluate, run.path, data="shapes")
 
 
 def test_other_classes_are_named(shapes: Path) -> None:
     run = trained(shapes)
     fill(Path("others"), kinds=("circle", "square", "star"))
     assert refusal(RunError, neocog.evaluate, run.path, data="others") == (
-        "data 'others' has other classes than run 'runs/fast-shapes-1' (missing there: cross; new there: star)"
+        "data 'others' has classes that run 'runs/fast-shapes-1' doesn't know: star; it knows circle, cross, square"
     )
     assert not (run.path / "evaluations.jsonl").exists()
 
@@ -163,7 +246,33 @@ def test_a_split_that_is_none(shapes: Path) -> None:
     assert refusal(RecipeError, neocog.evaluate, "nowhere", split="train") == "split 'train': give val or test"
 
 
+def test_a_model_for_a_run_that_knows_its_own_is_refused(shapes: Path) -> None:
+    run = trained(shapes)
+    want = "this run's network is a layer text, which it knows itself; leave --model out"
+    assert refusal(RecipeError, neocog.load, run.path, model="my_code:net") == want
+    assert refusal(RecipeError, neocog.evaluate, run.path, model="flatten | linear classes") == want
+
+
+def test_lost_predictions_are_named(shapes: Path) -> None:
+    run = trained(shapes)
+    stored = run.directory.read_predictions()
+    del stored["test_index"]
+    run.directory.write_predictions(stored)
+    again = neocog.Run(run.directory)
+    with pytest.raises(RunError) as caught:
+        _ = again.test
+    assert str(caught.value) == f"'{run.path / 'predictions.npz'}' has lost its part 'test_index'; train again"
+
+
 # ------------------------------------------------------------------------------- refused, and nothing is left behind
+
+
+def test_batches_of_one_do_not_go_with_batch_normalisation(arrays: Arrays) -> None:
+    text = "conv 2 3 | batchnorm | globalavgpool | linear classes"
+    assert refusal(RecipeError, trained, arrays, model=text, set={"loader.batch_size": 1}) == (
+        "loader.batch_size = 1: batch normalisation needs two pictures or more in a batch; give 2"
+    )
+    assert not Path("runs").exists()
 
 
 def test_the_layers_are_checked_before_any_picture_is_read(shapes: Path) -> None:
@@ -186,7 +295,7 @@ def test_a_taken_run_directory_is_refused_before_any_picture_is_read(shapes: Pat
 @pytest.mark.parametrize(
     ("kind", "options", "text"),
     [
-        (DeviceError, {"device": "gpu"}, "unknown device 'gpu'; did you mean 'cpu'? Known: auto, cpu, cuda, mps"),
+        (DeviceError, {"device": "gpu"}, "unknown device 'gpu'; did you mean 'cuda'? Known: auto, cpu, cuda, mps"),
         (
             LayerError,
             {"model": "flatten | linear 7"},
@@ -235,7 +344,8 @@ def test_a_network_with_nothing_to_train_leaves_nothing() -> None:
 def test_a_loss_that_explodes_ends_the_run_which_is_no_finished_one(arrays: Arrays) -> None:
     changes = {"optimizer.name": "sgd", "optimizer.lr": 1e30, "schedule.name": "constant"}
     assert refusal(TrainingError, trained, arrays, set=changes, run="mine") == (
-        "the loss became nan at step 2 of 6 (learning rate 1e+30); try a smaller rate, such as --set optimizer.lr=1e+29"
+        "the loss became nan at step 2 of 6 (optimizer.lr = 1e+30); try a smaller rate, such as "
+        "--set optimizer.lr=1e+29"
     )
     assert refusal(RunError, neocog.load, "mine") == (
         "'mine' is no finished run: it has no weights.safetensors; train again into a new directory"
@@ -395,19 +505,15 @@ def test_initial_weights_of_code_follow_the_seed_and_leave_torchs_own_state(arra
 
 def test_a_summary_of_each_kind(arrays: Arrays) -> None:
     run = trained(arrays)
-    from neocog.workflow import summary_of
-
-    of_run = summary_of(str(run.path))
-    of_text = summary_of(TINY, input_shape=(1, 8, 8), classes=2)
+    of_run = neocog.summarize(str(run.path))
+    of_text = neocog.summarize(TINY, input_shape=(1, 8, 8), classes=2)
     assert of_run.total_parameters == of_text.total_parameters == run.parameters
-    assert summary_of(TINY).total_parameters == 4 * 9 + 4 + 4 * 14 * 14 * 10 + 10  # 1×28×28 and 10 classes
-    assert summary_of("fast").total_parameters > 10_000
+    assert neocog.summarize(TINY).total_parameters == 4 * 9 + 4 + 4 * 14 * 14 * 10 + 10  # 1×28×28 and 10 classes
+    assert neocog.summarize("fast").total_parameters > 10_000
 
 
 def test_a_folder_is_described(shapes: Path) -> None:
-    from neocog.workflow import describe_data
-
-    facts = describe_data(str(shapes))
+    facts = neocog.describe_data(str(shapes))
     assert facts["classes"] == ["circle", "cross", "square"]
     assert facts["shape"] == [1, 10, 10]
     assert sum(sum(counts) for counts in facts["counts"].values()) == 30

@@ -15,32 +15,38 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from neocog.data import catalogue, fetch
     from neocog.errors import NeocogError
     from neocog.evaluation import Evaluation, mean_interval, wilson_interval
+    from neocog.finished import Run, evaluate, load
     from neocog.layers import parse
     from neocog.predict import Classifier
-    from neocog.recipe import Recipe
-    from neocog.summary import Summary, summarize
+    from neocog.recipe import Recipe, shipped_recipes
+    from neocog.summary import Summary
     from neocog.training import Observer, Plan, Point
-    from neocog.workflow import Run, evaluate, load, train
+    from neocog.workflow import describe_data, summarize, train
 
 _HOMES = {
-    "NeocogError": "errors",
-    "Evaluation": "evaluation",
-    "mean_interval": "evaluation",
-    "wilson_interval": "evaluation",
-    "parse": "layers",
     "Classifier": "predict",
-    "Recipe": "recipe",
-    "Summary": "summary",
-    "summarize": "summary",
+    "Evaluation": "evaluation",
+    "NeocogError": "errors",
     "Observer": "training",
     "Plan": "training",
     "Point": "training",
-    "Run": "workflow",
-    "evaluate": "workflow",
-    "load": "workflow",
+    "Recipe": "recipe",
+    "Run": "finished",
+    "Summary": "summary",
+    "catalogue": "data",
+    "describe_data": "workflow",
+    "evaluate": "finished",
+    "fetch": "data",
+    "load": "finished",
+    "mean_interval": "evaluation",
+    "parse": "layers",
+    "shipped_recipes": "recipe",
+    "summarize": "workflow",
     "train": "workflow",
+    "wilson_interval": "evaluation",
 }
 __all__ = [
     "Classifier",
@@ -52,10 +58,14 @@ __all__ = [
     "Recipe",
     "Run",
     "Summary",
+    "catalogue",
+    "describe_data",
     "evaluate",
+    "fetch",
     "load",
     "mean_interval",
     "parse",
+    "shipped_recipes",
     "summarize",
     "train",
     "wilson_interval",

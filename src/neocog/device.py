@@ -54,7 +54,9 @@ def _choose_device(name: str) -> torch.device:
     import torch
 
     kind, _, index = name.partition(":")
-    if kind not in KINDS or (index and not index.isdigit()):
+    if kind.lower().startswith("gpu"):  # by its letters, the nearest name would be cpu
+        raise DeviceError(f"unknown device '{name}'; did you mean 'cuda'? Known: {', '.join(KINDS)}")
+    if kind not in KINDS or (index and not index.isdecimal()):
         raise DeviceError(unknown("device", name, KINDS))
     if kind == "auto":
         kind = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -23,6 +24,18 @@ def evaluation_mode(model: nn.Module) -> Iterator[None]:
             module.training = training
 
 
+@contextmanager
+def float32_convolutions() -> Iterator[None]:
+    """cuDNN's convolutions in float32 for a while; unless told, torch lets them round what they multiply to TF32."""
+    cudnn: Any = torch.backends.cudnn
+    before = cudnn.conv.fp32_precision
+    cudnn.conv.fp32_precision = "ieee"
+    try:
+        yield
+    finally:
+        cudnn.conv.fp32_precision = before
+
+
 def logits_of(model: nn.Module, images: Tensor, normalization: Normalization) -> Tensor:
     """The network's outputs for uint8 pictures (N, H, W, C): float32 (N, classes), on the CPU.
 
@@ -30,5 +43,5 @@ def logits_of(model: nn.Module, images: Tensor, normalization: Normalization) ->
     favourite number format.
     """
     device = next(model.parameters()).device
-    with evaluation_mode(model), torch.inference_mode():
+    with evaluation_mode(model), float32_convolutions(), torch.inference_mode():
         return torch.cat([model(x_NCHW).float().cpu() for x_NCHW in inference_batches(images, normalization, device)])

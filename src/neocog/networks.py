@@ -12,19 +12,27 @@ import torch
 from torch import nn
 
 from neocog.errors import LayerError, NeocogError, RecipeError
+from neocog.layers import Layers
 from neocog.randomness import derived_seed
 from neocog.recipe import Recipe
 
-Model = str | Callable[[int, int], nn.Module]
+Model = str | Layers | Callable[[int, int], nn.Module]
 
 
 def model_changes(model: Model | None) -> dict[str, Any]:
     """What a network given in place of the recipe's changes in the recipe."""
     if model is None:
         return {}
-    if isinstance(model, str):
-        return {"model.factory" if is_factory(model) else "model.layers": model}
-    return {"model.factory": f"{model.__module__}:{getattr(model, '__qualname__', type(model).__qualname__)}"}
+    if isinstance(model, nn.Module):
+        raise RecipeError(
+            f"model is a {type(model).__name__} that exists already, but its first weights must come from the seed; "
+            "give a callable that makes it, such as lambda channels, classes: Net(channels, classes)"
+        )
+    if isinstance(model, Layers):
+        return {"model.layers": model.text()}
+    if isinstance(model, str) and not is_factory(model):
+        return {"model.layers": model}
+    return {"model.factory": code_name(model)}
 
 
 def is_factory(text: str) -> bool:
@@ -50,17 +58,31 @@ def build(recipe: Recipe, image_shape: tuple[int, int, int], classes: int, model
             recipe.layers.check(image_shape, classes)
             return recipe.layers.pool_first().build(image_shape, classes)
         assert model is not None
-        factory = load_factory(model) if isinstance(model, str) else model
-        try:
-            network = factory(image_shape[0], classes)
-        except NeocogError:
-            raise
-        except Exception as error:
-            raise RecipeError(
-                f"model '{recipe.model.factory}' fails when called with ({image_shape[0]}, {classes}), the channels "
-                f"and classes: {_first_line(error)}"
-            ) from error
-        return _checked(network, str(recipe.model.factory), image_shape, classes)
+        return from_code(model, image_shape, classes)
+
+
+def from_code(model: Model, image_shape: tuple[int, int, int], classes: int) -> nn.Module:
+    """The network that code of the user's own makes, tried once on a blank batch."""
+    name = code_name(model)
+    factory = load_factory(model) if isinstance(model, str) else model
+    assert not isinstance(factory, Layers)
+    try:
+        network = factory(image_shape[0], classes)
+    except NeocogError:
+        raise
+    except Exception as error:
+        raise RecipeError(
+            f"model '{name}' fails when called with ({image_shape[0]}, {classes}), the channels and classes: "
+            f"{_first_line(error)}"
+        ) from error
+    return _checked(network, name, image_shape, classes)
+
+
+def code_name(model: Model) -> str:
+    """How a recipe calls code of the user's own: `module:factory`."""
+    if isinstance(model, str):
+        return model
+    return f"{model.__module__}:{getattr(model, '__qualname__', type(model).__qualname__)}"
 
 
 def load_factory(text: str) -> Callable[[int, int], nn.Module]:
@@ -71,7 +93,7 @@ def load_factory(text: str) -> Callable[[int, int], nn.Module]:
     try:
         module = importlib.import_module(module_name)
     except ImportError as error:
-        raise RecipeError(f"model '{text}': cannot import '{module_name}': {error}") from None
+        raise RecipeError(f"model '{text}': cannot import '{module_name}': {_first_line(error)}") from None
     except Exception as error:  # the user's own code, run by its import
         raise RecipeError(f"model '{text}': importing '{module_name}' fails: {_first_line(error)}") from error
     try:

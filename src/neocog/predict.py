@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from neocog.data.batches import Normalization
 from neocog.data.decode import Preprocess
-from neocog.data.folder import EXTENSIONS
+from neocog.data.folder import pictures_in
 from neocog.device import Compute
 from neocog.errors import DataError, RunError
 from neocog.inference import logits_of
@@ -26,6 +26,7 @@ from neocog.recipe import Recipe
 
 _AT_ONCE = 256  # decoded pictures held at a time
 
+Decodable = str | Path | bytes | Image.Image | NDArray[np.uint8]
 Picture = str | Path | bytes | Image.Image | NDArray[Any] | Tensor
 
 
@@ -64,11 +65,12 @@ class Classifier:
         """The pictures as the network sees them, before normalisation: uint8 (N, H, W, C).
 
         A picture is a path, the bytes of a file, a PIL image, an array (H, W), (H, W, 1) or (H, W, 3), or a tensor of
-        one of these shapes or (C, H, W); a 4-dimensional array or tensor is a batch. Pixels are uint8, or floats from
-        0 to 1.
+        one of these shapes or (C, H, W). A batch is an array or tensor with one dimension more; where the classifier
+        knows grey pictures, (N, H, W) is a batch, too, except for a tensor (3, H, W), which is one RGB picture. Pixels
+        are uint8, or floats from 0 to 1.
         Raises PictureError for a picture that can't be read.
         """
-        prepared = [self.preprocess(picture) for picture in _one_by_one(pictures)]
+        prepared = [self.preprocess(picture) for picture in self._one_by_one(pictures)]
         if not prepared:
             raise DataError("no picture was given; give at least one")
         return torch.from_numpy(np.stack(prepared))
@@ -105,13 +107,22 @@ class Classifier:
         """What is odd about a prepared picture; a dark digit on white paper given to an MNIST network, say."""
         low, high = self.brightness
         mean = float(image.float().mean()) / 255
-        if low - 0.001 <= mean <= high + 0.001:
+        # Half the range again on each side: with few training pictures a new one easily lies a little outside.
+        if low - (high - low) / 2 <= mean <= high + (high - low) / 2:
             return None
         word = "brighter" if mean > high else "darker"
         return (
-            f"{word} (mean {mean:.2f}) than every picture it was trained on ({low:.2f} to {high:.2f}), so the answer may "
-            "mean nothing; perhaps light and dark are swapped"
+            f"{word} (mean {mean:.2f}) than every picture it was trained on ({low:.2f} to {high:.2f}), so the answer "
+            "may mean nothing; perhaps light and dark are swapped"
         )
+
+    def _one_by_one(self, pictures: Picture | Sequence[Picture]) -> list[Decodable]:
+        if isinstance(pictures, str | Path | bytes | Image.Image):
+            return [pictures]
+        if isinstance(pictures, np.ndarray | Tensor):
+            batch = pictures.ndim == 4 or (self.preprocess.channels == 1 and _many_grey(pictures))
+            return [_as_pixels(picture) for picture in (pictures if batch else [pictures])]
+        return [_as_pixels(item) if isinstance(item, np.ndarray | Tensor) else item for item in pictures]
 
     def probabilities(self, images: Tensor) -> NDArray[np.float32]:
         """Probabilities (N, classes) for pictures that are prepared already: uint8 (N, H, W, C)."""
@@ -124,24 +135,17 @@ def _files(path: Path) -> list[Path]:
     """The file itself, or the pictures of a folder."""
     if not path.is_dir():
         return [path]
-    found = [
-        file
-        for file in sorted(path.rglob("*"))
-        if file.suffix.lower() in EXTENSIONS
-        and file.is_file()
-        and not any(part.startswith(".") for part in file.relative_to(path).parts)
-    ]
+    found, _ = pictures_in(path)
     if not found:
         raise DataError(f"folder '{path}' holds no pictures; give picture files")
     return found
 
 
-def _one_by_one(pictures: Picture | Sequence[Picture]) -> list[str | Path | bytes | Image.Image | NDArray[np.uint8]]:
-    if isinstance(pictures, str | Path | bytes | Image.Image):
-        return [pictures]
-    if isinstance(pictures, np.ndarray | Tensor):
-        return [_as_pixels(picture) for picture in (pictures if pictures.ndim == 4 else [pictures])]
-    return [_as_pixels(item) if isinstance(item, np.ndarray | Tensor) else item for item in pictures]
+def _many_grey(pictures: NDArray[Any] | Tensor) -> bool:
+    """Whether this is (N, H, W), and not one picture with its channels last or, as tensors have them, first."""
+    if pictures.ndim != 3 or pictures.shape[2] <= 4:
+        return False
+    return not (isinstance(pictures, Tensor) and pictures.shape[0] in (1, 3))
 
 
 def _as_pixels(picture: NDArray[Any] | Tensor) -> NDArray[np.uint8]:

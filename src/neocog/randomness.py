@@ -33,16 +33,20 @@ def torch_stream(seed: int, purpose: str, *keys: int) -> torch.Generator:
     return torch.Generator().manual_seed(derived_seed(seed, purpose, *keys))
 
 
-def seed_torch(seed: int, purpose: str, *keys: int) -> None:
-    """Puts torch's own generators at the start of the named stream, for what draws from them, such as dropout."""
+def seed_torch(device: torch.device, seed: int, purpose: str, *keys: int) -> None:
+    """Puts torch's own generators of the CPU and of `device` at the start of the named stream.
+
+    For what draws from them and takes no generator, such as dropout.
+    """
     import torch
 
     number = derived_seed(seed, purpose, *keys)
     # torch.manual_seed asks every kind of device, which takes a tenth of a small step.
     torch.default_generator.manual_seed(number)
-    if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
-        torch.cuda.manual_seed(number)
-    elif torch.backends.mps.is_available():
+    if device.type == "cuda":
+        index = torch.cuda.current_device() if device.index is None else device.index
+        torch.cuda.default_generators[index].manual_seed(number)
+    elif device.type == "mps":
         torch.mps.manual_seed(number)
 
 

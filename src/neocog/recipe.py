@@ -50,7 +50,7 @@ class Augment(Step):
 
     shift: float = Field(0, ge=0, description="up to so many pixels along each axis")
     rotate: float = Field(0, ge=0, le=180, description="up to so many degrees either way")
-    scale: float = Field(0, ge=0, lt=1, description="up to this share larger or smaller")
+    scale: float = Field(0, ge=0, lt=1, description="up to this share larger or smaller, height and width each")
     shear: float = Field(0, ge=0, le=45, description="up to so many degrees either way")
     flip: bool = Field(False, description="mirrored left to right half of the time")
     crop: float = Field(0, ge=0, lt=1, description="up to this share of the side cut away, the rest enlarged")
@@ -234,7 +234,7 @@ class Recipe(Step):
         return tomli_w.dumps(table, multiline_strings=True)
 
 
-def shipped() -> list[str]:
+def shipped_recipes() -> list[str]:
     """The names of the recipes that come with neocog."""
     folder = resources.files("neocog.recipes")
     return sorted(item.name.removesuffix(".toml") for item in folder.iterdir() if item.name.endswith(".toml"))
@@ -261,7 +261,7 @@ def parse_changes(assignments: Iterable[str]) -> dict[str, Any]:
 def _read(what: str | Path) -> tuple[dict[str, Any], str]:
     """The tables of a shipped recipe, a TOML file or a run directory, and how to call it in an error."""
     name = str(what)
-    if name in shipped():
+    if name in shipped_recipes():
         text = (resources.files("neocog.recipes") / f"{name}.toml").read_text(encoding="utf-8")
         return {"name": name, **tomllib.loads(text)}, f"recipe '{name}'"
     path = Path(what)
@@ -274,7 +274,7 @@ def _read(what: str | Path) -> tuple[dict[str, Any], str]:
     if not found:
         if path.suffix == ".toml" or len(path.parts) > 1:
             raise RecipeError(f"there is no recipe file '{path}'; give a recipe's name, a TOML file or a run directory")
-        missing = unknown("recipe", name, shipped())
+        missing = unknown("recipe", name, shipped_recipes())
         raise RecipeError(f"{missing}; give one of these names, a TOML file or a run directory")
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))

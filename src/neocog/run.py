@@ -15,13 +15,14 @@ Files are written to a temporary name beside their own and then renamed, so that
 from __future__ import annotations
 
 import csv
+import errno
 import itertools
 import json
 import os
 import subprocess
 import tempfile
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, fields
 from datetime import UTC, datetime
@@ -48,19 +49,29 @@ class RunDirectory:
         self.path = path
 
     @staticmethod
-    def refuse_taken(path: str | Path | None) -> None:
-        """Raises RunError when a directory for a new run exists already: worth knowing before any work is done."""
-        if path is not None and (Path(path).exists() or Path(path).is_symlink()):
-            raise RunError(f"run directory '{path}' exists already and is never overwritten; give another --run")
+    def check_place(path: str | Path | None) -> None:
+        """Raises RunError when no run can be made at `path`, or in ./runs for None: worth knowing before any work."""
+        place = RUNS if path is None else Path(path)
+        try:
+            if path is not None and (place.is_symlink() or place.exists()):
+                raise _taken(place)
+            if place.is_symlink() and not place.exists():
+                raise RunError(f"'{place}' is a link to nothing; remove it, or give a --run in another place")
+            _check_writable(place)
+        except OSError as error:
+            raise _cannot_write(place, error) from None
+
+    refuse_taken = check_place
 
     @classmethod
     def create(cls, path: str | Path | None, name: str) -> RunDirectory:
         """A new, empty directory: at `path`, which must not exist, or as runs/NAME-1, -2, … Raises RunError."""
+        cls.check_place(path)
         if path is not None:
-            cls.refuse_taken(path)
-            return cls(_made(Path(path)))
-        if RUNS.is_symlink() and not RUNS.exists():
-            raise RunError(f"'{RUNS}' is a link to nothing; remove it, or give a --run in another place")
+            try:
+                return cls(_made(Path(path)))
+            except FileExistsError:  # another run has taken it since
+                raise _taken(Path(path)) from None
         for number in itertools.count(1):
             place = RUNS / f"{name}-{number}"
             # Another run may take the name in between; then the next number is tried.
@@ -72,10 +83,14 @@ class RunDirectory:
     def open(cls, path: str | Path) -> RunDirectory:
         """The directory of a finished run. Raises RunError when it is none."""
         place = Path(path)
-        if not place.is_dir():
-            raise RunError(f"there is no run directory '{place}'; `neocog train` prints where a run lies")
+        try:
+            found = {item.name for item in place.iterdir() if item.is_file()}
+        except (FileNotFoundError, NotADirectoryError):
+            raise RunError(f"there is no run directory '{place}'; `neocog train` prints where a run lies") from None
+        except OSError as error:
+            raise RunError(f"run directory '{place}' can't be read: {error.strerror}; give another run") from None
         for needed in ("recipe.toml", "weights.safetensors", "results.json"):
-            if not (place / needed).is_file():
+            if needed not in found:
                 raise RunError(f"'{place}' is no finished run: it has no {needed}; train again into a new directory")
         return cls(place)
 
@@ -91,7 +106,9 @@ class RunDirectory:
         """The state dict as safetensors, which any torch program can load without neocog."""
         from safetensors.torch import save
 
-        self._write("weights.safetensors", save({k: v.cpu().contiguous() for k, v in model.state_dict().items()}))
+        # Copies, because safetensors refuses tensors that share memory, as tied weights do.
+        state = {name: value.cpu().contiguous().clone() for name, value in model.state_dict().items()}
+        self._write("weights.safetensors", save(state))
 
     def write_predictions(self, arrays: Mapping[str, np.ndarray[Any, Any]]) -> None:
         """The stored predictions, as numpy's compressed archive."""
@@ -101,11 +118,12 @@ class RunDirectory:
     def append_evaluation(self, record: Mapping[str, Any]) -> None:
         """One more line in the log of looks at a part; the log only grows."""
         line = json.dumps({"when": datetime.now(UTC).isoformat(timespec="seconds"), **record}, ensure_ascii=False)
+        path = self.path / "evaluations.jsonl"
         try:
-            with (self.path / "evaluations.jsonl").open("a", encoding="utf-8") as file:
+            with path.open("a", encoding="utf-8") as file:
                 file.write(line + "\n")
         except OSError as error:
-            raise _cannot_write(self.path / "evaluations.jsonl", error) from None
+            raise RunError(f"cannot write '{path}': {error.strerror}; the evaluation was not noted") from None
 
     def read_recipe(self) -> Recipe:
         """The recipe as it was run."""
@@ -174,28 +192,35 @@ class MetricsLog(Observer):
         except OSError as error:
             raise _cannot_write(self._path, error) from None
         self._rows = csv.writer(self._file, lineterminator="\n")
-        self._rows.writerow(field.name for field in fields(Point))
-        self._file.flush()
+        self._add(field.name for field in fields(Point))
 
     def point(self, point: Point) -> None:
-        assert self._file is not None
-        self._rows.writerow(_number(value) for value in asdict(point).values())
-        self._file.flush()
+        self._add(_number(value) for value in asdict(point).values())
 
     def end(self) -> None:
         if self._file is not None:
-            self._file.close()
+            with suppress(OSError):  # each row was written out, or refused, when it came
+                self._file.close()
+
+    def _add(self, row: Iterable[str]) -> None:
+        assert self._file is not None
+        try:
+            self._rows.writerow(row)
+            self._file.flush()
+        except OSError as error:
+            raise _cannot_write(self._path, error) from None
 
 
 class TensorBoardLog(Observer):
     """Writes the learning curve for TensorBoard, which the extra `neocog[tensorboard]` brings."""
 
     def __init__(self, directory: RunDirectory) -> None:
-        try:
-            from torch.utils.tensorboard import SummaryWriter
-        except ImportError:
-            raise NeocogError("TensorBoard is not installed; pip install 'neocog[tensorboard]'") from None
-        self._writer = SummaryWriter(str(directory.path / "tensorboard"))
+        self._writer = _summary_writer()(str(directory.path / "tensorboard"))
+
+    @staticmethod
+    def check() -> None:
+        """Raises NeocogError when TensorBoard is not installed: worth knowing before any work."""
+        _summary_writer()
 
     def point(self, point: Point) -> None:
         for name, value in asdict(point).items():
@@ -220,6 +245,25 @@ def _git(*words: str) -> str:
     return answer.stdout.strip()
 
 
+def _summary_writer() -> Any:
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError:
+        raise NeocogError("TensorBoard is not installed; pip install 'neocog[tensorboard]'") from None
+    return SummaryWriter
+
+
+def _check_writable(place: Path) -> None:
+    """Raises OSError when nothing can be made at `place`, going by itself or the nearest folder above that is there."""
+    folder = place
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    if not folder.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
+    if not os.access(folder, os.W_OK | os.X_OK, effective_ids=os.access in os.supports_effective_ids):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+
 def _made(place: Path) -> Path:
     """The new directory. Raises FileExistsError, and RunError where nothing can be made."""
     try:
@@ -229,6 +273,10 @@ def _made(place: Path) -> Path:
     except OSError as error:
         raise _cannot_write(place, error) from None
     return place
+
+
+def _taken(path: Path) -> RunError:
+    return RunError(f"run directory '{path}' exists already and is never overwritten; give another --run")
 
 
 def _cannot_write(path: Path, error: OSError) -> RunError:

@@ -116,7 +116,7 @@ def fit(
     with _conditions(compute), _watched(observers, plan):
         model.train()
         for step, (x, labels) in zip(range(plan.total_steps), batches.from_step(0), strict=False):
-            seed_torch(recipe.train.seed, "dropout", step)
+            seed_torch(compute.device, recipe.train.seed, "dropout", step)
             set_rate(
                 optimizer,
                 rate_factor(step=step, total_steps=plan.total_steps, steps_per_epoch=plan.steps_per_epoch, **schedule),
@@ -204,6 +204,7 @@ class _Curve:
     @contextmanager
     def paused(self) -> Iterator[None]:
         """The clock stands still: measuring is not training."""
+        self.losses[-1].item()  # a GPU works behind our back: let it finish what belongs to training
         began = time.perf_counter()
         yield
         self.began += time.perf_counter() - began
@@ -219,7 +220,7 @@ class _Curve:
         for step, loss in enumerate(losses, done - len(losses) + 1):
             if not math.isfinite(loss):
                 raise TrainingError(
-                    f"the loss became {loss} at step {step} of {plan.total_steps} (learning rate {rate:g}); "
+                    f"the loss became {loss} at step {step} of {plan.total_steps} (optimizer.lr = {full:g}); "
                     f"try a smaller rate, such as --set optimizer.lr={full / 10:.1g}"
                 )
         accuracy = int(torch.stack(self.correct).sum()) / self.seen
@@ -274,8 +275,12 @@ def _class_weights(recipe: Recipe, training: Split, compute: Compute) -> Tensor 
 
 def _check_class_weights(recipe: Recipe, classes: int) -> None:
     wanted = recipe.loss.class_weights
-    if not isinstance(wanted, str) and len(wanted) != classes:
+    if isinstance(wanted, str):
+        return
+    if len(wanted) != classes:
         raise RecipeError(f"loss.class_weights has {len(wanted)} numbers but the data has {classes} classes")
+    if not any(wanted):
+        raise RecipeError("loss.class_weights are all 0, so nothing would be learned; give one class a weight above 0")
 
 
 def _measure(model: nn.Module, split: Split, normalization: Normalization) -> tuple[float, float]:

@@ -63,7 +63,7 @@ def test_a_folder_from_end_to_end(cli: Cli, shapes: Path) -> None:
     assert [item["class"] for item in found] == neocog.load(results["run"]).predict(pictures)
 
     summary = parsed(cli("summary", results["run"], "--json"))
-    assert results["parameters"] in summary.values() or str(results["parameters"]) in json.dumps(summary)
+    assert summary["total_parameters"] == results["parameters"]
 
 
 def test_the_answers_for_people(cli: Cli, shapes: Path) -> None:
@@ -90,7 +90,15 @@ def test_remarks_go_to_standard_error(cli: Cli, shapes: Path) -> None:
     (shapes / "circle" / "notes.txt").write_text("no picture")
     answer = train(cli, shapes, "--json")
     assert answer.status == 0
-    assert json.loads(answer.out)["notes"] == answer.err.splitlines()
+    results = json.loads(answer.out)
+    assert results["notes"] == answer.err.splitlines() != []
+    again = cli("evaluate", results["run"], "--json")
+    assert (again.status, again.err) == (0, answer.err)
+
+
+def test_colours_that_are_forced_bring_no_bars(cli: Cli, shapes: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    assert parsed(train(cli, shapes, "--json"))["steps"] == 6
 
 
 def test_a_run_is_repeated_from_its_recipe(cli: Cli, shapes: Path) -> None:
@@ -120,10 +128,11 @@ def test_code_is_a_model_when_it_is_named(cli: Cli, shapes: Path) -> None:
         "error: this recipe's network is code, 'cli_code:net', and files may not choose code to run; "
         "allow it with --model cli_code:net\n"
     )
-    for words in (("train", run), ("evaluate", run), ("predict", run, picture)):
+    for words in (("train", run), ("evaluate", run), ("predict", run, picture), ("summary", run)):
         assert cli(*words) == Answer(2, "", text), words
     assert parsed(cli("evaluate", run, "--model", "cli_code:net", "--json"))["n"] == 6
     assert parsed(cli("predict", run, picture, "--model", "cli_code:net", "--json"))["predictions"]
+    assert parsed(cli("summary", run, "--model", "cli_code:net", "--json"))["total_parameters"] == 303
 
 
 def test_the_version(cli: Cli) -> None:
@@ -195,6 +204,18 @@ def test_python_dash_m(tmp_path: Path) -> None:
     done = run("summary", "relu", "--input", "28x28")
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == "error: --input '28x28': write channels, height and width, such as 1x28x28\n"
+
+
+def test_what_is_written_is_utf8_whatever_the_systems_encoding() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "neocog", "data", "list"],
+        capture_output=True,
+        timeout=120,
+        env={**ENVIRONMENT, "PYTHONIOENCODING": "cp1252"},
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert "1×28×28" in done.stdout.decode()
 
 
 def test_help_does_not_import_torch() -> None:

@@ -18,7 +18,8 @@ def test_arrays_of_every_accepted_kind() -> None:
         (IMAGES[..., 0], 1),
         (IMAGES[..., :1], 1),
         (torch.from_numpy(IMAGES), 3),
-        (IMAGES.tolist() and IMAGES[:, ::-1], 3),
+        (IMAGES[:, ::-1], 3),
+        (list(IMAGES), 3),
     ):
         data = open_source((images, LABELS)).load(seed=0)
         assert data.image_shape == (channels, 6, 5)
@@ -50,6 +51,10 @@ def test_the_users_arrays_stay_as_they_are() -> None:
     data.train.images.zero_()
     np.testing.assert_array_equal(images, IMAGES)
     np.testing.assert_array_equal(labels, LABELS)
+
+
+def test_a_list_may_hold_the_pair() -> None:
+    assert open_source([IMAGES, LABELS]).classes == ("cat", "dog")  # type: ignore[arg-type]
 
 
 def test_read_only_arrays_are_taken_too() -> None:
@@ -103,6 +108,53 @@ def test_another_size_and_colour_can_be_asked_for() -> None:
             IMAGES[0, 0],
             LABELS,
             "pictures have shape (5, 3), but (N, H, W), (N, H, W, 1) or (N, H, W, 3) is needed",
+        ),
+        (
+            torch.from_numpy(IMAGES).permute(0, 3, 1, 2),
+            LABELS,
+            "pictures have shape (40, 3, 6, 5), but (N, H, W), (N, H, W, 1) or (N, H, W, 3) is needed;"
+            " channels come last: give images.permute(0, 2, 3, 1)",
+        ),
+        (
+            torch.from_numpy(IMAGES).to(torch.bfloat16),
+            LABELS,
+            "pictures are bfloat16, but uint8 from 0 to 255 is needed; give"
+            " `(images * 255).round().to(torch.uint8)` if they lie in [0, 1]",
+        ),
+        (
+            torch.from_numpy(IMAGES).int(),
+            LABELS,
+            "pictures are int32, but uint8 from 0 to 255 is needed; give"
+            " `images.to(torch.uint8)` if they lie in 0..255",
+        ),
+        (
+            torch.from_numpy(IMAGES[..., 0]).float().to_sparse(),
+            LABELS,
+            "pictures make no array: can't convert Sparse layout tensor to numpy. Use Tensor.to_dense() first.; give"
+            " one uint8 array (N, H, W) or (N, H, W, C)",
+        ),
+        (
+            [[[0.5, 1.0]], [[0.0, 0.5]]],
+            ["a", "b"],
+            "pictures are float64, but uint8 from 0 to 255 is needed; give"
+            ' `(np.array(images) * 255).round().astype("uint8")` if they lie in [0, 1]',
+        ),
+        (
+            IMAGES[:2, 0, :, 0].tolist(),
+            ["a", "b"],
+            "pictures are int64, but uint8 from 0 to 255 is needed; give"
+            ' `np.array(images, dtype="uint8")` if they lie in 0..255',
+        ),
+        (
+            [IMAGES[0], IMAGES[1, :4]],
+            ["a", "b"],
+            "pictures make no array: they are not all of one shape; give one uint8 array (N, H, W) or (N, H, W, C)",
+        ),
+        (
+            IMAGES[:2],
+            [["a"], ["a", "b"]],
+            "labels make no array: they are not all of one shape; give one flat list or array with a label for each"
+            " picture",
         ),
         (IMAGES[:0], LABELS[:0], "pictures have shape (0, 6, 5, 3): there is nothing to train on"),
         (IMAGES, LABELS[:7], "labels have shape (7,), but 40 pictures need the shape (40,)"),

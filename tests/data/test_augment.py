@@ -12,7 +12,7 @@ import torch
 from scipy import ndimage
 from torch import Tensor
 
-from neocog.data.augment import Augmentation
+from neocog.data.augment import Augmentation, sampled
 
 EVERYTHING: dict[str, Any] = {
     "shift": 2,
@@ -226,3 +226,12 @@ def test_values_stay_within_those_that_were_there() -> None:
     got = Augmentation(**{**EVERYTHING, "erase": 0})(x, stream())
     assert float(got.min()) >= float(x.min()) - 1e-6
     assert float(got.max()) <= float(x.max()) + 1e-6
+
+
+def test_border_without_border_padding_is_the_same() -> None:
+    stream = torch.Generator().manual_seed(0)
+    x = torch.rand(3, 2, 7, 5, generator=stream)
+    grid = torch.rand(3, 7, 5, 2, generator=stream) * 4 - 2
+    torch.testing.assert_close(
+        sampled(x, grid, native_border=False), sampled(x, grid, native_border=True), rtol=1e-5, atol=1e-6
+    )

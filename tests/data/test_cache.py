@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import gc
 import json
 import os
+import weakref
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +11,8 @@ import pytest
 from pictures import make_folder, noise
 from PIL import Image
 
-from neocog.data import Dataset, cache, dataset, folder, open_source
+from neocog.data import Dataset, cache, dataset, folder, open_source, room
+from neocog.errors import DataError
 
 
 @pytest.fixture
@@ -162,7 +165,7 @@ def test_tensors_never_write_into_the_cache(
 
 def test_what_does_not_fit_lies_in_a_file(root: Path, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = open_source(root, cache_dir=place).load(seed=0)
-    for module in (cache, dataset):
+    for module in (cache, room):
         monkeypatch.setattr(module, "IN_MEMORY", 100)
     data = open_source(root, cache_dir=place).load(seed=0)
     assert data.test is not None and whole.test is not None
@@ -212,9 +215,52 @@ def test_two_processes_may_make_the_same_set(place: Path) -> None:
     assert found is not None and (found[0]["pixels"] == 7).all() and found[1]["checksum"] == "c"
 
 
-def test_where_the_cache_lies(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("NEOCOG_CACHE", str(tmp_path / "chosen"))
-    assert cache.place() == tmp_path / "chosen"
-    assert cache.place(tmp_path / "given") == tmp_path / "given"
-    monkeypatch.delenv("NEOCOG_CACHE")
-    assert cache.place().name == "neocog"
+def test_nothing_is_mapped_when_a_set_gets_its_name(root: Path, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Windows neither moves nor removes a file that is mapped."""
+    maps: list[weakref.ref[np.ndarray]] = []
+    counts: list[int] = []
+    make, read, finish = cache.room, cache.arrays, cache.finish
+
+    def noted(array: np.ndarray) -> np.ndarray:
+        maps.append(weakref.ref(array))
+        return array
+
+    def read_and_note(folder_: Path) -> object:
+        if found := read(folder_):
+            return {name: noted(array) for name, array in found[0].items()}, found[1]
+        return None
+
+    def check_and_finish(*given: object) -> object:
+        gc.collect()
+        assert all(ref() is None for ref in maps)
+        counts.append(len(maps))
+        return finish(*given)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(cache, "room", lambda *given: noted(make(*given)))
+    monkeypatch.setattr(cache, "arrays", read_and_note)
+    monkeypatch.setattr(cache, "finish", check_and_finish)
+    load(root, place)
+    spoil_pixels(held(place))
+    load(root, place)
+    assert counts == [1, 4]  # made, opened again; the spoilt one, made
+
+
+def test_a_set_that_cannot_get_its_name_still_serves(root: Path, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def held_fast(path: Path, target: Path) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "rename", held_fast)
+    monkeypatch.setattr(cache, "IN_MEMORY", 100)
+    data = load(root, place)
+    assert data.notes == (f"prepared pictures are not kept: cannot write '{place / 'pictures'}' (permission denied)",)
+    assert list((place / "pictures").iterdir()) == []
+    np.testing.assert_array_equal(data.train.images[0].numpy(), noise(0, (12, 10)))
+
+
+def test_a_set_that_another_process_is_putting_back_is_waited_for(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    naps: list[float] = []
+    monkeypatch.setattr(cache.time, "sleep", naps.append)
+    with pytest.raises(DataError) as error:
+        cache.reopened(place / "made", place / "set")
+    assert str(error.value) == f"'{place / 'set'}' vanished as soon as it was written; run it again"
+    assert len(naps) == 20

@@ -232,6 +232,21 @@ def test_a_cache_that_cannot_be_written_costs_a_note(
     assert str(error.value) == note
 
 
+def test_a_disk_that_fills_costs_a_note(
+    server: Server, put: Callable[[Entry], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path, array: np.ndarray) -> None:
+        raise OSError(28, "No space left on device")
+
+    serve(server)
+    put(clothes(mirror(server)))
+    monkeypatch.setattr(np, "save", full)
+    data = open_source("fashion-mnist", cache_dir=tmp_path, validation=0).load(seed=0)
+    note = f"prepared pictures are not kept: cannot write '{tmp_path / 'sets'}' (no space left on device)"
+    assert len(data.train) == 20 and data.notes == (note,)
+    assert list((tmp_path / "sets").iterdir()) == []
+
+
 def test_gzipped_files_checked_as_sent(server: Server, put: Callable[[Entry], None], tmp_path: Path) -> None:
     """As KMNIST's are."""
     serve(server)

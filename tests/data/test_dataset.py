@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pictures import noise
 
-from neocog.data import NumberedNames, dataset
+from neocog.data import NumberedNames, room
 from neocog.data.dataset import Part, checksum, keep, mean_and_std, take
 
 
@@ -26,7 +26,7 @@ def test_mean_and_std_by_hand() -> None:
 
 @pytest.mark.parametrize("owned", [True, False])
 def test_keep_and_take_give_the_named_pictures(owned: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dataset, "CHUNK", 60)  # three pictures at a time
+    monkeypatch.setattr(room, "CHUNK", 60)  # three pictures at a time
     images = noise(0, (40 * 4, 5), 1).reshape(40, 4, 5, 1)
     part = Part(images.copy(), np.arange(40), NumberedNames("x", range(40)), owned)
     chosen = np.random.default_rng(0).permutation(40)[:10]

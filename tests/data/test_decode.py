@@ -11,7 +11,7 @@ import pytest
 from pictures import chunk, encoded, noise, raw_png
 from PIL import Image
 
-from neocog.data import decode
+from neocog.data import decode, room
 from neocog.data.decode import Preprocess, quiet_pillow
 from neocog.errors import DataError, PictureError
 
@@ -203,6 +203,25 @@ def test_many_resizes_arrays_and_leaves_fitting_ones_alone() -> None:
     got = Preprocess((4, 4), 1).many(pictures, lambda *step: told.append(step))
     np.testing.assert_array_equal(got[1], Preprocess((4, 4), 1)(pictures[1]))
     assert told == [("resizing pictures", 3, 3)]
+
+
+def test_many_may_be_more_than_fits_into_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    pictures = np.stack([noise(seed, (8, 8)) for seed in range(70)])
+    prepare = Preprocess((5, 6), 3)
+    plain = prepare.many(pictures)
+    monkeypatch.setattr(room, "IN_MEMORY", 100)
+    told: list[tuple[str, int, int]] = []
+    mapped = prepare.many(pictures, lambda *step: told.append(step))
+    assert isinstance(mapped, np.memmap) and not isinstance(plain, np.memmap)
+    np.testing.assert_array_equal(mapped, plain)
+    np.testing.assert_array_equal(plain[69], prepare(pictures[69]))
+    assert told == [("resizing pictures", done, 70) for done in (32, 64, 70)]
+
+
+def test_many_refuses_pictures_that_are_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(decode, "LIMIT", 50)
+    with pytest.raises(PictureError, match=r"^cannot read the ndarray picture: .*; scale it down first$"):
+        Preprocess((4, 4), 3).many(noise(0, (2, 8, 8)))
 
 
 def whole(kind: str, **options: object) -> bytes:

@@ -87,6 +87,43 @@ def test_a_folder_named_like_a_set(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert open_source(Path("mnist")).classes == ("a", "b")
 
 
+def test_what_the_system_refuses_is_told_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refusal(data: object) -> str:
+        with pytest.raises(DataError) as error:
+            open_source(data)  # type: ignore[arg-type]
+        return str(error.value)
+
+    def locked(path: Path, **options: object) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    long = "x" * 300
+    assert refusal(long) == f"cannot look at '{long}': file name too long; check the path"
+    assert refusal("~no-such-user/x") == (
+        "cannot look at '~no-such-user/x': could not determine home directory; check the path"
+    )
+    assert refusal("a\0b") == (f"'a\0b' is no data set neocog knows, and there is no such folder; Known: {KNOWN}")
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "is_file", locked)
+        assert refusal(tmp_path) == f"cannot look into the folder '{tmp_path}': permission denied"
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "stat", locked)
+        got = refusal("/locked/photos")
+    assert got == "cannot look at '/locked/photos': permission denied; check the path"
+
+
+def test_a_folder_whose_name_is_not_utf8(tmp_path: Path) -> None:
+    root = tmp_path / "caf\udce9"
+    try:
+        root.mkdir()
+    except OSError:
+        pytest.skip("this file system takes UTF-8 names only")
+    (tmp_path / "link").symlink_to(root)
+    for path, name in ((root, f"{tmp_path}/caf\\udce9"), (tmp_path / "link", "caf\\udce9")):
+        with pytest.raises(DataError) as error:
+            open_source(path)
+        assert str(error.value) == f"the folder '{name}' has a name that is not UTF-8; rename it"
+
+
 def test_importing_needs_no_torch() -> None:
     code = "import sys, neocog.data; neocog.data.open_source('mnist'); sys.exit('torch' in sys.modules)"
     env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}

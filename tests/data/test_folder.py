@@ -274,3 +274,84 @@ def test_a_folder_that_cannot_be_entered(root: Path, monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr(folder.os, "scandir", locked)
     assert refusal(root) == f"cannot look into the folder '{root}': permission denied"
+
+
+def test_names_that_are_not_utf8(root: Path) -> None:
+    make_folder(root, {"a": 2, "b": 2})
+    strange = root / "a" / "caf\udce9.png"
+    try:
+        shutil.copy(root / "a" / "0.png", strange)
+    except OSError:
+        pytest.skip("this file system takes UTF-8 names only")
+    line = f"the folder '{root / 'a'}' holds a name that is not UTF-8: 'caf\\udce9.png'; rename it"
+    assert refusal(root) == line
+    with pytest.raises(DataError) as error:
+        folder.pictures_in(root)
+    assert str(error.value) == line
+    strange.unlink()
+    for name in ("\udcfc", "\udcfd"):
+        (root / name).mkdir()
+    assert refusal(root) == (f"the folder '{root}' holds 2 names that are not UTF-8: '\\udcfc', '\\udcfd'; rename them")
+
+
+def test_links_that_lead_in_a_circle(root: Path) -> None:
+    make_folder(root, {"a": 2, "b": 2})
+    for name in ("me", "a/myself", "b/x.png"):
+        (root / name).symlink_to(Path(name).name)
+    assert open_source(root).notes == ("2 files are no pictures and are not used: 'me', 'a/myself'",)
+    assert refusal(root) == (
+        f"cannot read '{root}/b/x.png': too many levels of symbolic links; check the path and its permissions"
+    )
+
+
+def test_a_link_that_may_not_be_followed(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Entry:
+        name, path = "link", str(root / "link")
+
+        def is_dir(self) -> bool:
+            raise PermissionError(13, "Permission denied")
+
+    with pytest.raises(DataError) as error:
+        folder.is_folder(Entry())  # type: ignore[arg-type]
+    assert str(error.value) == f"cannot follow the link '{root / 'link'}': permission denied"
+
+
+def test_numbers_as_class_names_are_in_the_order_of_numbers(root: Path) -> None:
+    make_folder(root, {str(number): 2 for number in range(11)})
+    source = open_source(root, test=0, validation=0)
+    assert source.classes == tuple(str(number) for number in range(11))
+    data = source.load(seed=0)
+    assert data.train.labels.tolist() == [number for number in range(11) for _ in range(2)]
+    assert data.train.names[-1] == "10/1.png"
+    make_folder(root, {"none": 1})
+    assert open_source(root).classes == ("0", "1", "10", "2", "3", "4", "5", "6", "7", "8", "9", "none")
+
+
+def test_grey_that_was_judged_from_a_sample_is_noted(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_folder(root, {"a": 3, "b": 3}, channels=1)
+    Image.fromarray(noise(1, (12, 10))).save(root / "b" / "2.png")  # the sixth; the first and fourth are looked at
+    monkeypatch.setattr(folder, "SAMPLE", 2)
+    source = open_source(root)
+    assert channels(source) == 1
+    assert source.notes == (
+        "colour was judged from 2 of 6 pictures, all of them grey, so every picture becomes grey;"
+        " should others have colour, --set dataset.color=rgb keeps it",
+    )
+    assert open_source(root, color="grey").notes == open_source(root, color="rgb").notes == ()
+    monkeypatch.setattr(folder, "SAMPLE", 6)
+    assert (channels(open_source(root)), open_source(root).notes) == (3, ())
+
+
+def test_pictures_in_follows_the_rules_of_class_folders(root: Path) -> None:
+    make_folder(root, {"a": 2, "b/deep": 1, ".git": 1, "__MACOSX": 1})
+    (root / "a" / "loop").symlink_to(root, target_is_directory=True)
+    for name in ("Thumbs.db", "._1.png", "a/notes.txt", "list.csv", "SCAN.TIF"):
+        (root / name).write_bytes(b"x")
+    (root / "gone.png").symlink_to(root / "nowhere")
+    pictures, others = folder.pictures_in(root)
+    names = ("SCAN.TIF", "a/0.png", "a/1.png", "b/deep/0.png", "gone.png")
+    assert pictures == [root / name for name in names]
+    assert others == [root / "a" / "notes.txt", root / "list.csv"]
+    with pytest.raises(DataError) as error:
+        folder.pictures_in(root / "none")
+    assert str(error.value) == f"cannot look into the folder '{root / 'none'}': no such file or directory"

@@ -100,6 +100,16 @@ def test_a_missing_file(tmp_path: Path) -> None:
     )
 
 
+def test_a_part_without_pictures(tmp_path: Path) -> None:
+    test = tmp_path / "t10k-images-idx3-ubyte"
+    assert damage(tmp_path, test.name, idx.dump(np.zeros((0, 6, 5), np.uint8))) == (
+        f"'{test}' holds 0 pictures of 6 × 5 pixels; get the file again, or remove both test files"
+    )
+    assert damage(tmp_path, IMAGES, idx.dump(np.zeros((40, 0, 5), np.uint8))) == (
+        f"'{tmp_path / IMAGES}' holds 40 pictures of 0 × 5 pixels; get the file again"
+    )
+
+
 def test_labels_that_do_not_fit(tmp_path: Path) -> None:
     assert damage(tmp_path, "t10k-labels-idx1-ubyte", idx.dump(np.full(10, 9, np.uint8))) == (
         f"the test labels in '{tmp_path}' hold 9, which no training picture has"

@@ -5,6 +5,7 @@ Answers go to standard output, everything else to standard error. A NeocogError 
 
 from __future__ import annotations
 
+import io
 import sys
 
 import typer
@@ -42,6 +43,7 @@ def _neocog(version: bool = typer.Option(False, "--version", help="Show the vers
 
 def main() -> None:
     """Runs the command line; what a user can mend becomes one line on standard error, and exit status 2."""
+    _write_utf8()
     try:
         sys.exit(app(prog_name="neocog", standalone_mode=False))
     except NeocogError as error:
@@ -50,9 +52,10 @@ def main() -> None:
         sys.exit(130)
     except KeyboardInterrupt:
         sys.exit(130)
-    except BrokenPipeError:  # the reader of our output, such as `head`, has seen enough
-        sys.stderr.close()
-        sys.exit(141)
+    except OSError as error:  # about a file or folder that no room of ours has answered for
+        if error.filename is None:
+            raise
+        _fail(f"{error.filename}: {error.strerror}")
     except Exception as error:
         # The command line's own complaints, which typer doesn't export a class for: a wrong option, a missing argument.
         if not hasattr(error, "format_message"):
@@ -63,6 +66,13 @@ def main() -> None:
             sys.exit(2)
         context = getattr(error, "ctx", None)
         _fail(f"{message.rstrip('.')}; see '{context.command_path if context else 'neocog'} --help'")
+
+
+def _write_utf8() -> None:
+    """Windows would write files and pipes without × and →; what is no text in a file's name is written with escapes."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
 
 
 def _fail(message: str) -> None:

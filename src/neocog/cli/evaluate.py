@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from neocog.cli.options import Code, Device, Json, data_progress, print_json
+from neocog.cli.options import Code, Device, Json, data_progress, print_json, tell
 
 
 def evaluate(
@@ -22,11 +22,11 @@ def evaluate(
 
     Example: neocog evaluate runs/fast-mnist-1 --split val
     """
+    from neocog.finished import evaluate as evaluate_run
     from neocog.render import evaluation_text
-    from neocog.workflow import evaluate as evaluate_run
 
     with data_progress() as progress:
-        found = evaluate_run(run, split=split, data=data, model=model, device=device, progress=progress)
+        found = evaluate_run(run, split=split, data=data, model=model, device=device, progress=progress, tell=tell)
     if json:
         print_json({"run": str(run), **found.as_dict()})
     else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any
@@ -34,20 +35,24 @@ def tell(text: str) -> None:
     typer.echo(text, err=True)
 
 
+def on_terminal() -> bool:
+    """Whether bars are for somebody to see. Rich would say yes wherever FORCE_COLOR is set."""
+    return sys.stderr.isatty()
+
+
 @contextmanager
 def data_progress() -> Iterator[Progress]:
     """A bar for fetching and decoding, on standard error; silent where that is no terminal."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    console = Console(stderr=True)
     bars = Progress(
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
-        console=console,
-        disable=not console.is_terminal,
+        console=Console(stderr=True),
+        disable=not on_terminal(),
         transient=True,
     )
     tasks: dict[str, Any] = {}

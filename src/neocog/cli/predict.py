@@ -22,8 +22,8 @@ def predict(
 
     Example: neocog predict runs/fast-mnist-1 seven.png --top 3
     """
+    from neocog.finished import load
     from neocog.render import predictions_text
-    from neocog.workflow import load
 
     answers = load(run, model=model, device=device).ranked(pictures, top)
     if json:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from neocog.cli.options import Json
+from neocog.cli.options import Code, Json
 
 
 def summary(
@@ -16,6 +16,7 @@ def summary(
         typer.Option("--input", help="The picture's shape (default: the recipe's data's).", metavar="1x28x28"),
     ] = None,
     classes: Annotated[int | None, typer.Option(help="How many classes.", min=1)] = None,
+    model: Code = None,
     json: Json = False,
 ) -> None:
     """Show each layer's shape with its formula, parameters, multiply-adds and receptive field.
@@ -23,9 +24,9 @@ def summary(
     Example: neocog summary "conv 16 5 same | relu | maxpool 2 | flatten | linear 10" --input 1x28x28
     """
     from neocog.render import as_json, summary_text
-    from neocog.workflow import summary_of
+    from neocog.workflow import summarize
 
-    found = summary_of(what, input_shape=_shape(input_), classes=classes)
+    found = summarize(what, _shape(input_), classes, model=model)
     typer.echo(as_json(found) if json else summary_text(found))
 
 

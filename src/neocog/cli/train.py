@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from neocog.cli.options import Device, Json, Set, data_progress, print_json, tell
+from neocog.cli.options import Device, Json, Set, data_progress, on_terminal, print_json, tell
 
 if TYPE_CHECKING:
     from neocog.training import Observer
@@ -70,14 +70,13 @@ def _bar() -> Observer:
         """A live progress bar on standard error; silent where that is no terminal."""
 
         def __init__(self) -> None:
-            console = Console(stderr=True)
             self.bar = Progress(
                 TextColumn("training"),
                 BarColumn(),
                 TextColumn("{task.percentage:>3.0f} %  {task.description}"),
                 TimeRemainingColumn(),
-                console=console,
-                disable=not console.is_terminal,
+                console=Console(stderr=True),
+                disable=not on_terminal(),
                 transient=True,
             )
             self.task = self.bar.add_task("")

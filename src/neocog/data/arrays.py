@@ -10,14 +10,33 @@ from neocog.data.dataset import Holdings, NumberedNames, Part, Progress, checksu
 from neocog.data.decode import Preprocess
 from neocog.errors import DataError
 
-MEND = '`(images * 255).round().astype("uint8")` if they lie in [0, 1]'
 
-
-def numpy_of(values: Any) -> np.ndarray:
+def numpy_of(values: Any, what: str, mend: str) -> np.ndarray:
     """A numpy view of an array, a tensor on any device, or a list."""
-    if hasattr(values, "detach"):
-        values = values.detach().cpu().numpy()
-    return np.asarray(values)
+    try:
+        if hasattr(values, "detach"):
+            values = values.detach().cpu()
+            values = values.float() if str(values.dtype) == "torch.bfloat16" else values  # numpy has no bfloat16
+            values = values.numpy()
+        return np.asarray(values)
+    except (TypeError, ValueError, RuntimeError) as error:  # of unequal length, sparse, on another device, …
+        text = " ".join(str(error).split())
+        reason = "they are not all of one shape" if "inhomogeneous" in text or "broadcast" in text else text
+        raise DataError(f"{what} make no array: {reason}; give {mend}") from None
+
+
+def as_uint8(images: Any, floats: bool) -> str:
+    """What to write to make uint8 of such pictures."""
+    scaled = "(images * 255).round()" if floats else "images"
+    if hasattr(images, "detach"):
+        text = f"{scaled}.to(torch.uint8)"
+    elif hasattr(images, "astype"):
+        text = f'{scaled}.astype("uint8")'
+    elif floats:
+        text = '(np.array(images) * 255).round().astype("uint8")'
+    else:
+        text = 'np.array(images, dtype="uint8")'
+    return f"`{text}` if they lie in {'[0, 1]' if floats else '0..255'}"
 
 
 def checked(images: Any, labels: Any) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
@@ -26,21 +45,23 @@ def checked(images: Any, labels: Any) -> tuple[np.ndarray, np.ndarray, tuple[str
     Raises:
         DataError: a dtype, shape or count that can't be trained on; the text says how to mend it.
     """
-    pictures = numpy_of(images)
+    pictures = numpy_of(images, "pictures", "one uint8 array (N, H, W) or (N, H, W, C)")
     if pictures.dtype != np.uint8:
-        mend = MEND if pictures.dtype.kind == "f" else '`images.astype("uint8")` if they lie in 0..255'
-        raise DataError(f"pictures are {pictures.dtype}, but uint8 from 0 to 255 is needed; give {mend}")
+        kind = str(getattr(images, "dtype", pictures.dtype)).removeprefix("torch.")
+        mend = as_uint8(images, pictures.dtype.kind == "f")
+        raise DataError(f"pictures are {kind}, but uint8 from 0 to 255 is needed; give {mend}")
     if pictures.ndim == 3:
         pictures = pictures[..., None]
     if pictures.ndim != 4 or pictures.shape[3] not in (1, 3):
         shape = tuple(pictures.shape)
         mend = ""
         if pictures.ndim == 4 and pictures.shape[1] in (1, 3):
-            mend = "; channels come last: give images.transpose(0, 2, 3, 1)"
+            move = "permute" if hasattr(images, "detach") else "transpose"
+            mend = f"; channels come last: give images.{move}(0, 2, 3, 1)"
         raise DataError(f"pictures have shape {shape}, but (N, H, W), (N, H, W, 1) or (N, H, W, 3) is needed{mend}")
     if 0 in pictures.shape:
         raise DataError(f"pictures have shape {pictures.shape}: there is nothing to train on")
-    marks = numpy_of(labels)
+    marks = numpy_of(labels, "labels", "one flat list or array with a label for each picture")
     if marks.shape != (len(pictures),):
         raise DataError(
             f"labels have shape {marks.shape}, but {len(pictures)} pictures need the shape ({len(pictures)},)"
@@ -63,9 +84,10 @@ def opener(pictures: np.ndarray, labels: np.ndarray, classes: tuple[str, ...], p
 
     def open_arrays(progress: Progress | None) -> Holdings:
         prepared = preprocess.many(pictures, progress)
+        owned = prepared is not pictures  # the user's own array stays as it is
         return Holdings(
             parts=("train",),
-            read=lambda part: Part(prepared, labels, NumberedNames("arrays", range(len(labels)))),
+            read=lambda part: Part(prepared, labels, NumberedNames("arrays", range(len(labels))), owned),
             checksum=checksum(classes, [("train", prepared, labels)]),
         )
 

@@ -15,10 +15,10 @@ class Augmentation:
     """How far each picture is changed, drawn anew at each step; all zero changes nothing.
 
     `shift` in pixels, `rotate` and `shear` in degrees, `scale` and `crop` as shares, each drawn evenly from −x to +x
-    (`crop`: the part cut away, from 0 to x of the side). `flip` mirrors left to right half of the time. `elastic` bends
-    by a smooth random field of about so many pixels (Simard, Steinkraus & Platt, 2003). `erase` sets a square of up to
-    this share of the side to zero, the mean of normalised pictures (DeVries & Taylor, 2017). What moves in from outside
-    repeats the border.
+    (`scale`: height and width each by itself; `crop`: the part cut away, from 0 to x of the side). `flip` mirrors left
+    to right half of the time. `elastic` bends by a smooth random field of about so many pixels (Simard, Steinkraus &
+    Platt, 2003). `erase` sets a square of up to this share of the side to zero, the mean of normalised pictures
+    (DeVries & Taylor, 2017). What moves in from outside repeats the border.
     """
 
     shift: float = 0
@@ -44,7 +44,8 @@ class Augmentation:
         last = x_NCHW.is_contiguous(memory_format=torch.channels_last)
         if self.moves:
             grid = self._grid(x_NCHW, generator)
-            x_NCHW = functional.grid_sample(x_NCHW, grid, padding_mode="border", align_corners=False)
+            # Apple's devices have had border padding only since torch 2.13.
+            x_NCHW = sampled(x_NCHW, grid, native_border=x_NCHW.device.type != "mps")
         if self.erase:
             x_NCHW = self._erased(x_NCHW, generator)
         # Both operations above give their result as `contiguous_format`, whatever they got.
@@ -96,3 +97,16 @@ class Augmentation:
         rows, columns = torch.arange(height).view(1, -1, 1) + 0.5, torch.arange(width).view(1, 1, -1) + 0.5
         hole = ((rows - row).abs() < half) & ((columns - column).abs() < half)
         return x_NCHW.masked_fill(hole[:, None].to(x_NCHW.device), 0.0)
+
+
+def sampled(x_NCHW: Tensor, grid: Tensor, *, native_border: bool) -> Tensor:
+    """The pictures read at the places of the grid, bilinearly; outside, the border is repeated.
+
+    Without border padding the places are moved to the nearest pixel centre inside, which is the same function.
+    """
+    if native_border:
+        return functional.grid_sample(x_NCHW, grid, padding_mode="border", align_corners=False)
+    height, width = x_NCHW.shape[2:]
+    centre = grid.new_tensor([1 - 1 / width, 1 - 1 / height])
+    inside = torch.maximum(torch.minimum(grid, centre), -centre)
+    return functional.grid_sample(x_NCHW, inside, padding_mode="zeros", align_corners=False)

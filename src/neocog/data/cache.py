@@ -3,6 +3,12 @@
 A set is written under a temporary name and renamed when it is whole, so a killed process leaves nothing at the final
 name. On opening, shapes and sizes are compared, and pixels up to IN_MEMORY bytes are hashed again: a damaged set
 counts as absent and is made anew. (Hashing more than that would cost seconds on every start.)
+
+The set of a folder of pictures is found by their paths, sizes, times and inodes, not by their contents: to hash 10 GB
+of files on every start is to read 10 GB, as slow as decoding them where the disk sets the pace, and the cache would
+save nothing. What protects from stale pixels is the time of the last change (ctime): the system sets it on every
+write and no program can set it back, so even a picture swapped for another of equal size and date makes a new set.
+Where there is none (Windows), the date of modification has to do; removing the set has it made anew.
 """
 
 from __future__ import annotations
@@ -19,30 +25,19 @@ from typing import Any
 
 import numpy as np
 
-from neocog.data.dataset import IN_MEMORY, PARTS, checksum, reserve
+from neocog.data.dataset import PARTS, checksum
+from neocog.data.room import IN_MEMORY, reserve
+from neocog.errors import DataError
 
 VERSION = 1  # of this layout and of what decoding makes of a picture; raise it when either changes
 ABOUT = "about.json"
 DAY = 24 * 60 * 60
 
 
-def place(cache_dir: str | Path | None = None) -> Path:
-    """Where things are kept: the argument, else $NEOCOG_CACHE, else the user's cache folder."""
-    if cache_dir is not None:
-        return Path(cache_dir).expanduser()
-    if chosen := os.environ.get("NEOCOG_CACHE"):
-        return Path(chosen).expanduser()
-    import platformdirs
-
-    return Path(platformdirs.user_cache_dir("neocog"))
-
-
 def file_key(root: Path, names: Sequence[str], *extra: Any) -> str:
     """A name for these files as they are now: a hash over each one's path, size, inode and times.
 
-    The contents aren't read: that would cost as much as decoding them. The change time (ctime) stands in for them.
-    The system sets it on every write and nobody can set it back, so even a picture swapped for another of equal size
-    and date gets a new key. Where there is none (Windows), the date of modification has to do.
+    The contents aren't read; the head of this file says why, and what stands in for them.
     """
     digest = hashlib.sha256(json.dumps([VERSION, *extra], default=str).encode())
     for name in names:
@@ -79,7 +74,10 @@ def not_kept(folder: Path, error: OSError) -> str:
 
 
 def finish(made: Path, folder: Path, about: dict[str, Any]) -> tuple[str, ...]:
-    """Write what is known of the set and give it its final name; a note if that can't be done."""
+    """Write what is known of the set and give it its final name; a note if that can't be done.
+
+    No array may be mapped from `made` or `folder` any more: Windows moves and removes no file that is.
+    """
     try:
         sizes = {path.name: path.stat().st_size for path in sorted(made.glob("*.npy"))}
         with (made / ABOUT).open("w") as file:
@@ -95,14 +93,32 @@ def finish(made: Path, folder: Path, about: dict[str, Any]) -> tuple[str, ...]:
     return ()
 
 
+def reopened(made: Path, folder: Path) -> dict[str, np.ndarray]:
+    """The arrays of a set just finished, memory-mapped from its final place, or from where they were made.
+
+    Raises:
+        DataError: the set is in neither place.
+    """
+    for _ in range(20):
+        if kept := arrays(folder):
+            return kept[0]
+        if made.exists():
+            return {path.stem: np.load(path, mmap_mode="c", allow_pickle=False) for path in made.glob("*.npy")}
+        time.sleep(0.1)  # another process is just putting its own copy of the same set there
+    raise DataError(f"'{folder}' vanished as soon as it was written; run it again")
+
+
 def forget_older(folder: Path, **same: Any) -> None:
-    """Remove the sets beside this one that have these facts in common with it: they are of files since changed."""
-    for about in folder.parent.glob(f"*/{ABOUT}"):
+    """Remove the sets beside this one that have these facts in common with it: they are of files since changed.
+
+    Those that a process is just finishing, under a name that starts with a dot, are left alone.
+    """
+    for about in folder.parent.glob(f"[!.]*/{ABOUT}"):
         try:
             facts = json.loads(about.read_text())
         except (OSError, ValueError):
             continue
-        if about.parent != folder and all(facts.get(name) == value for name, value in same.items()):
+        if about.parent != folder and isinstance(facts, dict) and all(facts.get(name) == value for name, value in same.items()):
             shutil.rmtree(about.parent, ignore_errors=True)
 
 

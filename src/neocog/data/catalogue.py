@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from neocog.data import cache, download, mnist
+from neocog.data import cache, download, mnist, room
 from neocog.data.dataset import Holdings, NumberedNames, Part, Progress, checksum, mean_and_std
 from neocog.data.download import Local, Mirror, Npm, Origin, Raw
 from neocog.errors import DataError, unknown
@@ -229,7 +229,7 @@ def fetch(name: str, cache_dir: str | Path | None = None, progress: Progress | N
 
 def kept_at(entry: Entry, cache_dir: str | Path | None) -> Path:
     """Where a set is kept."""
-    return cache.place(cache_dir) / "sets" / entry.name
+    return room.place(cache_dir) / "sets" / entry.name
 
 
 def fetched(
@@ -245,6 +245,7 @@ def fetched(
     stored = cache.arrays(folder)
     if stored is not None and cache.sound(entry.classes, parts(stored[0]), stored[1]):
         return (*stored, ())
+    stored = None  # Windows removes no damaged set whose files are mapped
 
     notes: tuple[str, ...] = ()
     try:
@@ -262,11 +263,14 @@ def fetched(
             "licence": entry.licence,
         }
         if not notes:
-            ready = scratch / "ready"
-            ready.mkdir()
-            for name, array in arrays.items():
-                np.save(ready / f"{name}.npy", array)
-            notes = cache.finish(ready, folder, about)
+            try:
+                ready = scratch / "ready"
+                ready.mkdir()
+                for name, array in arrays.items():
+                    np.save(ready / f"{name}.npy", array)
+                notes = cache.finish(ready, folder, about)
+            except OSError as error:
+                notes = (cache.not_kept(folder, error),)
         return arrays, about, notes
     finally:
         shutil.rmtree(scratch, ignore_errors=True)

@@ -12,8 +12,6 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import os
-import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -22,14 +20,13 @@ import numpy as np
 
 from neocog.data import splits
 from neocog.data.decode import Preprocess
+from neocog.data.room import chunks, empty
 from neocog.randomness import numpy_stream
 
 if TYPE_CHECKING:
     import torch
 
 PARTS = ("train", "validation", "test")
-IN_MEMORY = 1 << 30  # bytes of pixels that are held as an ordinary tensor; more stays in a memory-mapped file
-CHUNK = 1 << 24  # bytes of pixels worked on at a time, so that no second copy of the data ever exists
 
 Progress = Callable[[str, int, int], None]
 """Called as progress("decoding pictures", done, total), from one thread."""
@@ -251,31 +248,6 @@ def keep(part: Part, indices: np.ndarray) -> Part:
     for chunk in chunks(images):
         images[chunk] = part.images[indices[chunk]]
     return Part(images, part.labels[indices], pick(part.names, indices), owned=True)
-
-
-def empty(shape: tuple[int, ...]) -> np.ndarray:
-    """Room for uint8 pixels: memory, or beyond IN_MEMORY bytes an unnamed file on the temporary disk."""
-    size = int(np.prod(shape, dtype=np.int64))
-    if size <= IN_MEMORY:
-        return np.empty(shape, np.uint8)
-    with tempfile.TemporaryFile(prefix="neocog-") as file:
-        reserve(file.fileno(), size)
-        return np.memmap(file, np.uint8, "r+", shape=shape)
-
-
-def reserve(descriptor: int, size: int) -> None:
-    """Claim the disk space now: on a full disk a mapped file would kill the process when it is written to."""
-    if hasattr(os, "posix_fallocate"):
-        os.posix_fallocate(descriptor, 0, size)
-    else:
-        os.truncate(descriptor, size)
-
-
-def chunks(images: np.ndarray, size: int = CHUNK) -> Iterable[slice]:
-    """Slices of the first axis, about `size` bytes each."""
-    row = max(1, int(np.prod(images.shape[1:], dtype=np.int64)))
-    step = max(1, size // row)
-    return (slice(start, min(start + step, len(images))) for start in range(0, len(images), step))
 
 
 def mean_and_std(images: np.ndarray) -> tuple[tuple[float, ...], tuple[float, ...]]:

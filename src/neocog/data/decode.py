@@ -20,6 +20,8 @@ from typing import IO, TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image, ImageColor, UnidentifiedImageError
 
+from neocog.data.room import empty
+from neocog.data.threads import over_cores
 from neocog.errors import DataError, PictureError, unknown
 
 if TYPE_CHECKING:
@@ -161,15 +163,22 @@ class Preprocess:
         return canvas
 
     def many(self, pictures: np.ndarray, progress: Progress | None = None) -> np.ndarray:
-        """A uint8 (N, H, W, C) array made this size and colour; the same array if it is so already."""
+        """A uint8 (N, H, W, C) array made this size and colour; the same array if it is so already.
+
+        Raises:
+            PictureError: a picture is too large.
+            DataError: there is no room for the resized ones.
+        """
         if pictures.shape[1:] == (*self.image_size, self.channels):
             return pictures
-        out = np.empty((len(pictures), *self.image_size, self.channels), np.uint8)
+        out = empty((len(pictures), *self.image_size, self.channels))
+
+        def work(piece: range) -> None:
+            for index in piece:
+                out[index] = self(pictures[index])
+
         with quiet_pillow():
-            for index, picture in enumerate(pictures):
-                out[index] = self.pixels(picture)
-                if progress and (index % 1000 == 999 or index + 1 == len(out)):
-                    progress("resizing pictures", index + 1, len(out))
+            over_cores(work, len(out), "resizing pictures", progress)
         return out
 
 

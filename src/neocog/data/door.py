@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
@@ -32,7 +33,8 @@ def open_source(
     """What is known of some data before a picture is decoded: classes, shape, and how pictures are prepared.
 
     Args:
-        data: a catalogue name, a folder of IDX files, a folder of pictures, or (images, labels).
+        data: a catalogue name, a folder of IDX files, a folder of pictures, or (images, labels). A text that is a
+            catalogue name is never a folder, and a Path always is one.
         image_size: a number for squares, or (height, width); None keeps the data's own, or 64 for mixed pictures.
         color: "auto", "grey" or "rgb".
         resize: "crop", "letterbox" or "stretch".
@@ -85,21 +87,42 @@ def sized(image_size: int | tuple[int, int] | None) -> tuple[int, int] | None:
 
 
 def named_or_folder(data: str | Path, asked: Asked, cache_dir: str | Path | None) -> Source:
-    """A catalogue name wins over a folder of the same name; write ./mnist for the folder."""
+    """A catalogue name wins over a folder of the same name; write ./mnist, or give a Path, for the folder."""
     if isinstance(data, str) and data in catalogue:
         return of_entry(data, asked, cache_dir)
-    root = Path(data).expanduser()
-    if root.is_dir():
+    root, kind = looked_at(data)
+    if kind == "folder":
         if any(role.endswith("images") for role in idx.find(root)):
             return of_idx(root, asked)
         return of_folder(root, asked, cache_dir)
-    if root.exists():
-        raise DataError(f"'{data}' is a file; give the folder that holds the class folders, or a data set's name")
+    shown = folder.printable(data)
+    if kind == "file":
+        raise DataError(f"'{shown}' is a file; give the folder that holds the class folders, or a data set's name")
     close = get_close_matches(str(data).lower(), catalogue, n=1, cutoff=0.5)
     hint = f"did you mean '{close[0]}'? " if close else ""
     raise DataError(
-        f"'{data}' is no data set neocog knows, and there is no such folder; {hint}Known: {', '.join(catalogue)}"
+        f"'{shown}' is no data set neocog knows, and there is no such folder; {hint}Known: {', '.join(catalogue)}"
     )
+
+
+def looked_at(data: str | Path) -> tuple[Path, str]:
+    """The path that was meant, and what is there: "folder", "file" or ""."""
+    try:
+        root = Path(data).expanduser()
+        mode = root.stat().st_mode
+        name = root.resolve().name
+    except (FileNotFoundError, NotADirectoryError, ValueError):  # ValueError: no path holds a zero byte
+        return Path(data), ""
+    except (OSError, RuntimeError) as error:  # one may not look there, a name is too long, a user has no home, …
+        why = idx.reason(error).lower().rstrip(".")
+        raise DataError(f"cannot look at '{folder.printable(data)}': {why}; check the path") from None
+    if not stat.S_ISDIR(mode):
+        return root, "file"
+    # The path and the name are written into every run, and a run is UTF-8.
+    for text in (str(root), name):
+        if folder.printable(text) != text:
+            raise DataError(f"the folder '{folder.printable(text)}' has a name that is not UTF-8; rename it")
+    return root, "folder"
 
 
 def of_entry(name: str, asked: Asked, cache_dir: str | Path | None) -> Source:
@@ -146,6 +169,13 @@ def of_folder(root: Path, asked: Asked, cache_dir: str | Path | None) -> Source:
     size = asked.size or folder.usual_size(found)
     channels = asked.channels or (3 if folder.has_colour(found) else 1)
     preprocess = asked.over(size, channels)
+    notes, every = found.notes, found.all_names()
+    looked = len(folder.sample(every))
+    if not asked.channels and channels == 1 and looked < len(every):
+        notes += (
+            f"colour was judged from {looked} of {len(every):,} pictures, all of them grey, so every picture becomes"
+            " grey; should others have colour, --set dataset.color=rgb keeps it",
+        )
     return Source(
         name=root.resolve().name or "pictures",
         origin=str(root),
@@ -154,7 +184,7 @@ def of_folder(root: Path, asked: Asked, cache_dir: str | Path | None) -> Source:
         preprocess=preprocess,
         opener=folder.opener(found, preprocess, cache_dir),
         counts={part: len(names) for part, names in found.names.items()},
-        notes=found.notes,
+        notes=notes,
     )
 
 
@@ -174,10 +204,14 @@ def of_idx(root: Path, asked: Asked) -> Source:
     for part in parts:
         path = files[f"{part}-labels"]
         labels[part] = idx.parse(idx.unzipped(path), 1, str(path))
-        counts[part], *sides = idx.image_shape(files[f"{part}-images"])
+        images = files[f"{part}-images"]
+        counts[part], *sides = idx.image_shape(images)
+        if 0 in (counts[part], *sides):
+            mend = "get the file again" + (", or remove both test files" if part == "test" else "")
+            raise DataError(f"'{images}' holds {counts[part]} pictures of {sides[0]} × {sides[1]} pixels; {mend}")
         if len(labels[part]) != counts[part]:
             raise DataError(
-                f"'{files[f'{part}-images']}' holds {counts[part]} pictures but '{path}' {len(labels[part])} labels;"
+                f"'{images}' holds {counts[part]} pictures but '{path}' {len(labels[part])} labels;"
                 " they must be equally many"
             )
         if shape is not None and shape != tuple(sides):

@@ -6,18 +6,20 @@ before training starts.
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from neocog.data import cache
-from neocog.data.dataset import PARTS, Holdings, Opener, Part, Progress, checksum, empty
+from neocog.data.dataset import PARTS, Holdings, Opener, Part, Progress, checksum
 from neocog.data.decode import FORMATS, Preprocess, Unreadable, opened, quiet_pillow
+from neocog.data.room import empty, place
+from neocog.data.threads import over_cores
 from neocog.errors import DataError, PictureError
 
 EXTENSIONS = frozenset(
@@ -61,18 +63,61 @@ def hidden(name: str) -> bool:
     return name.startswith(".") or name.lower() in NO_CONTENT
 
 
+def printable(name: str | Path) -> str:
+    r"""A name that can be printed and written as UTF-8, as those from old archives can't.
+
+    >>> printable("caf\udce9.png")
+    'caf\\udce9.png'
+    """
+    return str(name).encode("utf-8", "backslashreplace").decode()
+
+
+def cannot(do: str, path: str | Path, error: OSError) -> DataError:
+    """The line about a folder or link that the system refuses."""
+    return DataError(f"cannot {do} '{printable(path)}': {(error.strerror or str(error)).lower()}")
+
+
 def entries(folder: Path) -> list[os.DirEntry[str]]:
-    """What is in a folder and not hidden, in the order of names."""
+    """What is in a folder and not hidden, in the order of names.
+
+    Raises:
+        DataError: the folder can't be looked into, or holds a name that isn't UTF-8: no run could write it down.
+    """
     try:
         with os.scandir(folder) as found:
-            return sorted((entry for entry in found if not hidden(entry.name)), key=lambda entry: entry.name)
+            shown = sorted((entry for entry in found if not hidden(entry.name)), key=lambda entry: entry.name)
     except OSError as error:
-        raise DataError(f"cannot look into the folder '{folder}': {(error.strerror or str(error)).lower()}") from None
+        raise cannot("look into the folder", folder, error) from None
+    strange = [entry.name for entry in shown if printable(entry.name) != entry.name]
+    if strange:
+        what, them = ("a name that is", "it") if len(strange) == 1 else (f"{len(strange)} names that are", "them")
+        raise DataError(f"the folder '{printable(folder)}' holds {what} not UTF-8: {quoted(strange)}; rename {them}")
+    return shown
+
+
+def is_folder(entry: os.DirEntry[str]) -> bool:
+    """Whether it is a folder or a link to one; a link that leads nowhere, or in a circle, is none."""
+    try:
+        return entry.is_dir()
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            return False
+        raise cannot("follow the link", entry.path, error) from None
 
 
 def folders_in(folder: Path) -> list[str]:
     """Names of the folders in a folder."""
-    return [entry.name for entry in entries(folder) if entry.is_dir()]
+    return [entry.name for entry in entries(folder) if is_folder(entry)]
+
+
+def class_order(names: Iterable[str]) -> list[str]:
+    """Class names in order: by value when all are whole numbers, as labels in arrays are, else by name.
+
+    >>> class_order(["10", "9", "1"]), class_order(["10", "9", "x"])
+    (['1', '9', '10'], ['10', '9', 'x'])
+    """
+    ordered = sorted(names)
+    return sorted(ordered, key=int) if all(name.isascii() and name.isdecimal() for name in ordered) else ordered
 
 
 def is_picture(name: str) -> bool:
@@ -82,16 +127,32 @@ def is_picture(name: str) -> bool:
 
 def files_under(folder: Path, seen: frozenset[tuple[int, int]] = frozenset()) -> Iterator[str]:
     """Paths of all files below a folder, relative to it; links are followed, but not in circles."""
-    stat = folder.stat()
+    try:
+        stat = folder.stat()
+    except OSError as error:
+        raise cannot("look into the folder", folder, error) from None
     here = (stat.st_dev, stat.st_ino)
     if here in seen:
         return
     for entry in entries(folder):
-        if entry.is_dir():
+        if is_folder(entry):
             for name in files_under(folder / entry.name, seen | {here}):
                 yield f"{entry.name}/{name}"
         else:
             yield entry.name
+
+
+def pictures_in(path: Path) -> tuple[list[Path], list[Path]]:
+    """The pictures anywhere below a folder, and its other files, both sorted, found as those of a class folder are.
+
+    What an extension says is a picture is one, even if it can't be read; hidden files and folders are in neither list.
+
+    Raises:
+        DataError: a folder can't be looked into, or a name isn't UTF-8.
+    """
+    names = sorted(files_under(path))
+    pictures = [path / name for name in names if is_picture(name)]
+    return pictures, [path / name for name in names if not is_picture(name)]
 
 
 def part_folders(root: Path) -> dict[str, str]:
@@ -125,7 +186,7 @@ def quoted(names: Sequence[str]) -> str:
     >>> quoted(["a", "b", "c", "d", "e", "f", "g"])
     "'a', 'b', 'c', 'd', 'e' and 2 more"
     """
-    shown = ", ".join(f"'{name}'" for name in names[:SHOWN])
+    shown = ", ".join(f"'{printable(name)}'" for name in names[:SHOWN])
     return shown + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")
 
 
@@ -146,7 +207,7 @@ def listing(root: Path) -> Listing:
     for part, name in (parts or {"train": ""}).items():
         base = root / name if name else root
         found[part] = classes_in(base, f"{name}/" if name else "", others, notes)
-    classes = tuple(sorted(found["train"]))
+    classes = tuple(class_order(found["train"]))
     for part in found:
         agree(parts, part, set(classes), set(found[part]))
     if others:
@@ -164,7 +225,7 @@ def listing(root: Path) -> Listing:
 def classes_in(base: Path, prefix: str, others: list[str], notes: list[str]) -> dict[str, list[str]]:
     """Class → its pictures, as paths from the root; what is not used goes into `others` and `notes`."""
     classes: dict[str, list[str]] = {}
-    loose = [entry.name for entry in entries(base) if not entry.is_dir()]
+    loose = [entry.name for entry in entries(base) if not is_folder(entry)]
     others += [prefix + name for name in loose if not is_picture(name)]
     for name in folders_in(base):
         paths = [f"{prefix}{name}/{path}" for path in files_under(base / name)]
@@ -248,7 +309,7 @@ def opener(found: Listing, preprocess: Preprocess, cache_dir: str | Path | None)
         bounds = np.cumsum([0, *(len(found.names[part]) for part in found.names)])
         where = {part: slice(bounds[i], bounds[i + 1]) for i, part in enumerate(found.names)}
         key = cache.file_key(found.root, names, preprocess, found.classes, FORMATS)
-        folder = cache.place(cache_dir) / "pictures" / f"{found.root.resolve().name}-{key[:24]}"
+        folder = place(cache_dir) / "pictures" / f"{found.root.resolve().name}-{key[:24]}"
 
         def parts_of(pixels: np.ndarray) -> dict[str, tuple[np.ndarray, np.ndarray]]:
             return {part: (pixels[where[part]], found.labels[part]) for part in found.names}
@@ -260,12 +321,16 @@ def opener(found: Listing, preprocess: Preprocess, cache_dir: str | Path | None)
 
             return Holdings(tuple(found.names), read, digest, notes=notes)
 
-        stored = cache.arrays(folder)
-        if stored is not None:
-            pixels, about = stored[0].get("pixels"), stored[1]
-            if pixels is not None and pixels.shape == shape and cache.sound(found.classes, parts_of(pixels), about):
-                return holdings(pixels, about["checksum"])
+        def kept() -> Holdings | None:
+            """What an earlier run kept, if it is whole."""
+            arrays, about = cache.arrays(folder) or ({}, {})
+            pixels = arrays.get("pixels")
+            if pixels is None or pixels.shape != shape or not cache.sound(found.classes, parts_of(pixels), about):
+                return None
+            return holdings(pixels, about["checksum"])
 
+        if whole := kept():
+            return whole
         made: Path | None = None
         notes: tuple[str, ...] = ()
         try:
@@ -279,11 +344,11 @@ def opener(found: Listing, preprocess: Preprocess, cache_dir: str | Path | None)
             digest = checksum(found.classes, [(part, *held) for part, held in parts_of(pixels).items()])
             if made is not None and isinstance(pixels, np.memmap) and not notes:
                 pixels.flush()
+                del pixels  # a mapped file can't be moved on Windows; and from here on nothing may write into it
                 facts = {"root": str(found.root.resolve()), "preprocess": repr(preprocess)}
                 notes = cache.finish(made, folder, {"checksum": digest, **facts})
                 cache.forget_older(folder, **facts)
-                if kept := cache.arrays(folder):  # from here on nothing may write into the file
-                    pixels = kept[0]["pixels"]
+                pixels = cache.reopened(made, folder)["pixels"]
         finally:
             if made is not None:
                 shutil.rmtree(made, ignore_errors=True)
@@ -297,17 +362,13 @@ def decode_all(
 ) -> None:
     """Decode every picture into its row of `out`, over all cores.
 
-    Threads, not processes: Pillow lets go of the interpreter's lock while it decodes and resizes, and threads write
-    straight into the mapped file.
-
     Raises:
         PictureError: naming the first pictures that can't be read, and how many there are.
     """
-    bad: list[tuple[str, Unreadable]] = []
 
-    def work(start: int) -> list[tuple[str, Unreadable]]:
+    def work(piece: range) -> list[tuple[str, Unreadable]]:
         failed = []
-        for index in range(start, min(start + 32, len(names))):
+        for index in piece:
             path = root / names[index]
             try:
                 out[index] = preprocess.pixels(path)
@@ -315,17 +376,8 @@ def decode_all(
                 failed.append((str(path), error))
         return failed
 
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    starts = range(0, len(names), 32)
-    with quiet_pillow(), ThreadPoolExecutor(cores) as pool:
-        try:
-            for start, failed in zip(starts, pool.map(work, starts), strict=True):
-                bad += failed
-                if progress:
-                    progress("decoding pictures", min(start + 32, len(names)), len(names))
-        except BaseException:
-            pool.shutdown(wait=True, cancel_futures=True)
-            raise
+    with quiet_pillow():
+        bad = [each for failed in over_cores(work, len(names), "decoding pictures", progress) for each in failed]
     if len(bad) == 1:
         path, error = bad[0]
         raise PictureError(f"cannot read '{path}': {error.reason}; {error.mend}")

@@ -79,7 +79,10 @@ def find(folder: Path) -> dict[str, Path]:
     for part, prefix in PARTS.items():
         for role, dimensions in (("images", 3), ("labels", 1)):
             names = [f"{prefix}-{role}{dot}idx{dimensions}-ubyte{end}" for dot in "-." for end in ("", ".gz")]
-            paths = [folder / name for name in names if (folder / name).is_file()]
+            try:
+                paths = [folder / name for name in names if (folder / name).is_file()]
+            except OSError as error:
+                raise DataError(f"cannot look into the folder '{folder}': {reason(error).lower()}") from None
             if paths:
                 found[f"{part}-{role}"] = paths[0]
     return found

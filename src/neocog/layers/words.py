@@ -43,14 +43,20 @@ def _vector_only(shape: Shape) -> int:
     return shape[0]
 
 
+def _article(number: int) -> str:
+    """'an' before a number whose name starts with a vowel (8, 11, 18, 80 to 89, 800 …), else 'a'."""
+    return "an" if str(number).startswith("8") or number in (11, 18) else "a"
+
+
 def _fit(layer: Layer, shape: Shape, noun: str, mend: str) -> tuple[int, int]:
     """Height and width after the layer's windows, or the reason why they don't fit."""
     windows = layer.windows(shape)
     assert windows is not None
     height, width = (output_size(size, window) for size, window in zip(shape[1:], windows, strict=True))
     if height < 1 or width < 1:
-        size = shape_text((windows[0].extent, windows[1].extent))
-        raise LayerError(f"a {size} {noun} does not fit the {shape_text(shape[1:])} map it gets; {mend}")
+        size = windows[0].extent, windows[1].extent
+        window = f"{_article(size[0])} {shape_text(size)} {noun}"
+        raise LayerError(f"{window} does not fit the {shape_text(shape[1:])} map it gets; {mend}")
     return height, width
 
 

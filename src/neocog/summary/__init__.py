@@ -55,21 +55,7 @@ def _of_layers(layers: Layers, input_shape: Shape | None, classes: int | None) -
     if input_shape is None:
         raise LayerError("a layer text has no sizes without a picture's shape; give input_shape, such as (1, 28, 28)")
     table = layers.table(input_shape, classes)
-    rows = tuple(
-        SummaryRow(
-            number=row.number,
-            name=row.name,
-            text=row.text,
-            input_shape=row.input_shape,
-            output_shape=row.output_shape,
-            formula=row.formula,
-            parameters=row.parameters,
-            macs=row.macs,
-            receptive_field=row.receptive_field,
-            unread=row.unread,
-        )
-        for row in table
-    )
+    rows = tuple(SummaryRow(**vars(row)) for row in table)
     parameters = sum(row.parameters for row in rows)
     return Summary(
         rows=rows,

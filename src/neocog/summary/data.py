@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from neocog.layers.layer import Shape, shape_text
 from neocog.tables import Style, table
-
-Shape = tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -63,11 +61,11 @@ class Summary:
             [
                 row.number,
                 row.text,
-                shape_text(row.output_shape),
+                shown(row.output_shape),
                 row.formula,
                 f"{row.parameters:,}",
                 "—" if row.macs is None else f"{row.macs:,}",
-                shape_text(row.receptive_field),
+                shown(row.receptive_field),
             ]
             for row in self.rows
         ]
@@ -78,7 +76,7 @@ class Summary:
         """The lines under the table: totals, then notes, then what could not be counted."""
         lines = []
         if self.input_shape is not None:
-            lines.append(f"input {shape_text(self.input_shape)} → output {shape_text(self.output_shape)}")
+            lines.append(f"input {shown(self.input_shape)} → output {shown(self.output_shape)}")
         frozen = self.total_parameters - self.trainable_parameters
         parameters = f"{self.total_parameters:,} parameters" + (f", {frozen:,} of them frozen" if frozen else "")
         macs = "" if self.total_macs is None else f" · {self.total_macs:,} multiply-adds (MACs) for each picture"
@@ -97,13 +95,13 @@ class Summary:
         return "\n".join([self.table("html"), *(f"<div>{escape(line)}</div>" for line in self.totals())])
 
 
-def shape_text(shape: Sequence[int] | None) -> str:
-    """A shape as people write it, `16×28×28`; `—` for none.
+def shown(shape: Shape | None) -> str:
+    """A shape as people write it; `—` where it isn't known, or is that of a single number.
 
-    >>> shape_text((16, 28, 28)), shape_text(None)
+    >>> shown((16, 28, 28)), shown(None)
     ('16×28×28', '—')
     """
-    return "×".join(str(size) for size in shape) if shape else "—"
+    return shape_text(shape) if shape else "—"
 
 
 def unread_notes(rows: tuple[SummaryRow, ...]) -> tuple[str, ...]:

@@ -164,14 +164,3 @@ def _widest(spots: list[Spot]) -> Spot:
         return WHOLE
     rows, columns = zip(*fields, strict=True)
     return max(rows, key=lambda field: field.size), max(columns, key=lambda field: field.size)
-
-
-def per_picture(total: int, batch: int) -> int:
-    """A batch's share for one picture; work that doesn't grow with the batch is shared, rounded up."""
-    return -(-total // batch)
-
-
-def size_of(tensor: Tensor, batch: int) -> tuple[int, ...]:
-    """The tensor's shape without its batch dimension, where the first dimension is one."""
-    shape = tuple(tensor.shape)
-    return shape[1:] if shape[:1] == (batch,) else shape

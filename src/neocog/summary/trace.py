@@ -17,8 +17,9 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from neocog.errors import LayerError
 from neocog.geometry import Field, Window, formula, unread
+from neocog.layers.layer import Shape
 from neocog.randomness import torch_stream
-from neocog.summary.data import Shape, Summary, SummaryRow, UnknownOperation, shape_text, unread_notes
+from neocog.summary.data import Summary, SummaryRow, UnknownOperation, shown, unread_notes
 from neocog.summary.operations import (
     UNCLEAR,
     WHOLE,
@@ -55,7 +56,7 @@ def of_module(model: nn.Module, input_shape: Shape | None) -> Summary:
         except Exception as error:
             reason = str(error).strip().split("\n")[0]
             raise LayerError(
-                f"the model can't take a picture of {shape_text(input_shape)}: {type(error).__name__}: {reason}"
+                f"the model can't take a picture of {shown(input_shape)}: {type(error).__name__}: {reason}"
             ) from error
     rows = watcher.rows
     for name, module in model.named_modules():
@@ -70,7 +71,7 @@ def of_module(model: nn.Module, input_shape: Shape | None) -> Summary:
         watcher.notes.append(f"the model gives {len(outputs)} tensors; the first is shown")
     if outputs[0].shape[:1] != (_BATCH,):
         watcher.notes.append(
-            f"the model's output for {_BATCH} pictures is {shape_text(outputs[0].shape)}; its batch is lost"
+            f"the model's output for {_BATCH} pictures is {shown(outputs[0].shape)}; its batch is lost"
         )
     unknown = [UnknownOperation(name, where, calls) for (name, where), calls in watcher.unknown.items()]
     return _summary(model, rows, input_shape, _without_batch(outputs[0]), tuple(unknown), tuple(watcher.notes))

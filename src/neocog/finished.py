@@ -1,0 +1,260 @@
+"""A finished run: its figures, its classifier, and measuring it again."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from neocog.data import Dataset, NumberedNames, Progress, Source, Split, catalogue, open_source
+from neocog.device import Compute, choose
+from neocog.errors import RecipeError, RunError
+from neocog.evaluation import Evaluation, evaluate_predictions
+from neocog.networks import Model, build, refuse_foreign_code
+from neocog.predict import Classifier
+from neocog.recipe import Recipe
+from neocog.render import train_text
+from neocog.run import RunDirectory
+
+Data = str | Path | tuple[Any, Any] | list[Any]
+Tell = Callable[[str], None]
+
+SPLITS = {"val": "validation", "validation": "validation", "test": "test"}
+
+
+@dataclass(frozen=True, repr=False)
+class Run:
+    """A finished run: its figures, and where its files lie. `Run.open` gives one that was trained before."""
+
+    directory: RunDirectory
+
+    @classmethod
+    def open(cls, path: str | Path) -> Run:
+        """The run in that directory. Raises RunError when it is none."""
+        return cls(RunDirectory.open(path))
+
+    @property
+    def path(self) -> Path:
+        """The run directory."""
+        return self.directory.path
+
+    @cached_property
+    def recipe(self) -> Recipe:
+        """The recipe with every value, as it was run."""
+        return self.directory.read_recipe()
+
+    @cached_property
+    def results(self) -> dict[str, Any]:
+        """The figures of results.json, which are also what `neocog train --json` prints."""
+        return {"run": str(self.path), **self.directory.read_results()}
+
+    @property
+    def parameters(self) -> int:
+        """How many numbers the network has learned."""
+        return int(self.results["parameters"])
+
+    @property
+    def train_seconds(self) -> float:
+        """How long the training took; reading data and measuring on the validation part are not counted."""
+        return float(self.results["train_seconds"])
+
+    @cached_property
+    def validation(self) -> Evaluation | None:
+        """How good the network is on the part held out of the training pictures; None without one."""
+        return self._stored("validation")
+
+    @cached_property
+    def test(self) -> Evaluation | None:
+        """How good the network is on the test part; None where the data has none."""
+        return self._stored("test")
+
+    def _stored(self, split: str) -> Evaluation | None:
+        assert self.recipe.resolved is not None
+        stored = self.directory.read_predictions()
+        if f"{split}_label" not in stored:
+            return None
+        try:
+            return evaluate_predictions(
+                stored[f"{split}_probabilities"],
+                stored[f"{split}_label"],
+                self.recipe.resolved.classes,
+                split,
+                indices=stored[f"{split}_index"],
+                names=stored[f"{split}_name"].tolist(),
+            )
+        except KeyError as error:
+            raise RunError(f"'{self.path / 'predictions.npz'}' has lost its part {error}; train again") from None
+
+    def __str__(self) -> str:
+        return train_text(self.results)
+
+    def __repr__(self) -> str:
+        return f"<Run '{self.path}'>"
+
+
+def load(run: str | Path | Run, *, model: Model | None = None, device: str | None = None) -> Classifier:
+    """The classifier of a finished run; `model` again when the network was a callable of your own."""
+    return classifier_of(_directory(run), model, choose(device or "auto", "float32"))
+
+
+def evaluate(
+    run: str | Path | Run,
+    *,
+    split: str = "test",
+    data: Data | None = None,
+    model: Model | None = None,
+    device: str | None = None,
+    progress: Progress | None = None,
+    tell: Tell | None = None,
+) -> Evaluation:
+    """Measures a finished run again, on a part of its own data, or on other data with the same classes.
+
+    Other data that has no parts, such as a plain folder of pictures, is measured whole. The run's own data is known
+    again by its checksum, under any name, and only what was held out of it is measured. Each call is noted in the run's
+    evaluations.jsonl, so that one can see how often the test part was looked at. `tell` gets each remark, such as a
+    file that is no picture; they are warnings unless it is given.
+    """
+    if split not in SPLITS:
+        raise RecipeError(f"split '{split}': give val or test")
+    part = SPLITS[split]
+    tell = tell or warnings.warn
+    directory = _directory(run)
+    recipe = directory.read_recipe()
+    classifier = classifier_of(directory, model, choose(device or "auto", "float32"))
+    dataset, chosen, name = _what_to_measure(recipe, data, part, classifier, directory, progress)
+    for note in dataset.notes:
+        tell(note)
+    evaluation = measured(classifier, chosen, name, dataset.classes)
+    low, high = evaluation.interval
+    record = {"split": name, "data": dataset.source.origin, "checksum": dataset.checksum, "n": evaluation.n}
+    try:
+        directory.append_evaluation(
+            {**record, "accuracy": evaluation.accuracy, "interval": [low, high], "loss": evaluation.loss}
+        )
+    except RunError as error:  # a run that can only be read can still be measured
+        tell(str(error))
+    return evaluation
+
+
+def open_data(recipe: Recipe, data: Data | None = None) -> Source:
+    """The recipe's data, or (images, labels) given in its place, prepared as step 1 of the recipe says."""
+    step = recipe.dataset
+    arrays = isinstance(data, tuple | list)
+    if step.name == "arrays" and not arrays:
+        raise RecipeError("this recipe was made for arrays in memory; give them again as data=(images, labels)")
+    return open_source(
+        tuple(data) if isinstance(data, tuple | list) else step.name,
+        image_size=step.image_size,
+        color=step.color,
+        resize=step.resize,
+        background=step.background,
+        validation=step.validation,
+        test=step.test,
+    )
+
+
+def name_given(data: Data) -> str:
+    """What stands for some data in a recipe, in the user's own words wherever they can't be mistaken."""
+    if isinstance(data, tuple | list):
+        return "arrays"
+    # A Path is always a folder, and arrays in memory have no name that a folder might have, too.
+    mistakable = str(data) == "arrays" or (isinstance(data, Path) and str(data) in catalogue)
+    return str(Path(data).absolute()) if mistakable else str(data)
+
+
+def data_name(data: Data) -> str:
+    """As `name_given`, but a folder by its whole path, so that it is found from anywhere."""
+    if isinstance(data, tuple | list):
+        return "arrays"
+    folder = Path(data).expanduser()
+    if isinstance(data, str) and (data in catalogue or not folder.is_dir()):
+        return data  # a name; or a mistake, which is told in the user's own words
+    return str(folder.resolve())
+
+
+def measured(classifier: Classifier, split: Split, name: str, classes: tuple[str, ...]) -> Evaluation:
+    """The classifier's answers for prepared pictures, whose labels count in `classes`."""
+    place = torch.tensor([classifier.classes.index(each) for each in classes])
+    return evaluate_predictions(
+        classifier.probabilities(split.images),
+        place[split.labels].numpy(),
+        classifier.classes,
+        name,
+        indices=np.asarray(split.names.indices) if isinstance(split.names, NumberedNames) else None,
+        names=list(split.names),
+    )
+
+
+def classifier_of(directory: RunDirectory, model: Model | None, compute: Compute) -> Classifier:
+    """The classifier whose recipe and weights lie in a run directory."""
+    recipe = directory.read_recipe()
+    if recipe.resolved is None:
+        raise RunError(f"'{directory.path / 'recipe.toml'}' has lost its [resolved] table; train again")
+    refuse_foreign_code(recipe, model)
+    if model is not None and recipe.model.factory is None:
+        raise RecipeError("this run's network is a layer text, which it knows itself; leave --model out")
+    network = build(recipe, recipe.resolved.image_shape, len(recipe.resolved.classes), model)
+    return Classifier.make(network, recipe, directory.read_weights(), compute)
+
+
+def _directory(run: str | Path | Run) -> RunDirectory:
+    return run.directory if isinstance(run, Run) else RunDirectory.open(run)
+
+
+def _what_to_measure(
+    recipe: Recipe,
+    data: Data | None,
+    part: str,
+    classifier: Classifier,
+    directory: RunDirectory,
+    progress: Progress | None,
+) -> tuple[Dataset, Split, str]:
+    """The data, the pictures of it, and what to call them."""
+    assert recipe.resolved is not None
+    channels, height, width = recipe.resolved.image_shape
+    own = recipe.changed(
+        {"dataset.image_size": [height, width], "dataset.color": "grey" if channels == 1 else "rgb"}
+        | ({} if data is None else {"dataset.name": data_name(data)})
+    )
+
+    def loaded(carve: dict[str, Any]) -> Dataset:
+        source = open_data(own.changed(carve), data)
+        _refuse_new_classes(source, classifier, directory)
+        return source.load(seed=recipe.train.seed, progress=progress)
+
+    whole = False
+    if data is None:
+        dataset = loaded({})
+    else:
+        # The checksum, which doesn't depend on what is held out, tells whether these are the pictures trained on.
+        whole = set(open_data(own, data).counts) == {"train"}
+        dataset = loaded({"dataset.validation": 0, "dataset.test": 0 if whole else "auto"})
+        if dataset.checksum == recipe.resolved.data_checksum:
+            whole = False
+            dataset = loaded({})
+    if dataset.checksum != recipe.resolved.data_checksum and own.dataset.name == recipe.dataset.name != "arrays":
+        raise RunError(
+            f"data '{dataset.name}' has changed since this run, so what was held out can't be told from what was "
+            "trained on; measure on pictures of their own with --data"
+        )
+    if whole:
+        return dataset, dataset.train, dataset.name
+    chosen = dataset.validation if part == "validation" else dataset.test
+    if chosen is None:
+        raise RunError(f"data '{dataset.name}' has no {part} part; choose another --split")
+    return dataset, chosen, part
+
+
+def _refuse_new_classes(source: Source, classifier: Classifier, directory: RunDirectory) -> None:
+    new = sorted({*source.classes} - {*classifier.classes})
+    if new:
+        raise RunError(
+            f"data '{source.name}' has classes that run '{directory.path}' doesn't know: {', '.join(new)}; "
+            f"it knows {', '.join(classifier.classes)}"
+        )
