@@ -172,10 +172,13 @@ def data_name(data: Data) -> str:
     """As `name_given`, but a folder by its whole path, so that it is found from anywhere."""
     if isinstance(data, tuple | list):
         return "arrays"
-    folder = Path(data).expanduser()
-    if isinstance(data, str) and (data in catalogue or not folder.is_dir()):
-        return data  # a name; or a mistake, which is told in the user's own words
-    return str(folder.resolve())
+    if isinstance(data, str) and data in catalogue:
+        return data
+    try:
+        folder = Path(data).expanduser()
+        return str(folder.resolve() if folder.is_dir() else data)
+    except (OSError, RuntimeError):  # a locked place, a user that doesn't exist: `open_source` tells it
+        return str(data)
 
 
 def measured(classifier: Classifier, split: Split, name: str, classes: tuple[str, ...]) -> Evaluation:

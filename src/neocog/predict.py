@@ -133,7 +133,10 @@ class Classifier:
 
 def _files(path: Path) -> list[Path]:
     """The file itself, or the pictures of a folder."""
-    if not path.is_dir():
+    try:
+        if not path.is_dir():
+            return [path]
+    except OSError:  # a locked place: reading the file tells it
         return [path]
     found, _ = pictures_in(path)
     if not found:

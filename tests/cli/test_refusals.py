@@ -61,8 +61,7 @@ LAYERS = ", ".join(sorted([*WORDS, *BLOCKS]))
         ),
         (
             ["train", "--model", "linear classes"],
-            "layer 1 'linear 10': needs a vector but gets a 1×28×28 map; put 'flatten' or 'globalavgpool' "
-            "before it",
+            "layer 1 'linear 10': needs a vector but gets a 1×28×28 map; put 'flatten' or 'globalavgpool' before it",
         ),
         (
             ["train", "--model", "no_such_code:net"],

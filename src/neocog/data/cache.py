@@ -118,7 +118,11 @@ def forget_older(folder: Path, **same: Any) -> None:
             facts = json.loads(about.read_text())
         except (OSError, ValueError):
             continue
-        if about.parent != folder and isinstance(facts, dict) and all(facts.get(name) == value for name, value in same.items()):
+        if (
+            about.parent != folder
+            and isinstance(facts, dict)
+            and all(facts.get(name) == value for name, value in same.items())
+        ):
             shutil.rmtree(about.parent, ignore_errors=True)
 
 
