@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from neocog.finished import Run, evaluate, load
     from neocog.layers import parse
     from neocog.predict import Classifier
+    from neocog.progress import ProgressBar
     from neocog.recipe import Recipe, shipped_recipes
     from neocog.summary import Summary
     from neocog.training import Observer, Plan, Point
@@ -33,6 +34,7 @@ _HOMES = {
     "Observer": "training",
     "Plan": "training",
     "Point": "training",
+    "ProgressBar": "progress",
     "Recipe": "recipe",
     "Run": "finished",
     "Summary": "summary",
@@ -55,6 +57,7 @@ __all__ = [
     "Observer",
     "Plan",
     "Point",
+    "ProgressBar",
     "Recipe",
     "Run",
     "Summary",

@@ -61,8 +61,6 @@ class RunDirectory:
         except OSError as error:
             raise _cannot_write(place, error) from None
 
-    refuse_taken = check_place
-
     @classmethod
     def create(cls, path: str | Path | None, name: str) -> RunDirectory:
         """A new, empty directory: at `path`, which must not exist, or as runs/NAME-1, -2, … Raises RunError."""

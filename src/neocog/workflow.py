@@ -65,7 +65,7 @@ def train(
     refuse_foreign_code(chosen, model)
 
     tell = tell or warnings.warn
-    RunDirectory.refuse_taken(run)
+    RunDirectory.check_place(run)
     if tensorboard:
         TensorBoardLog.check()
     compute = choose(chosen.train.device, chosen.train.precision)

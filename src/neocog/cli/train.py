@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from neocog.cli.options import Device, Json, Set, data_progress, on_terminal, print_json, tell
+from neocog.cli.options import Device, Json, Set, data_progress, print_json, tell
 
 if TYPE_CHECKING:
-    from neocog.training import Observer
+    pass
 
 
 def train(
@@ -35,6 +35,7 @@ def train(
 
     Example: neocog train fast --data photos/ --set train.iterations=1000
     """
+    from neocog.progress import ProgressBar
     from neocog.recipe import parse_changes
     from neocog.render import train_text
     from neocog.workflow import train as train_classifier
@@ -50,7 +51,7 @@ def train(
             device=device,
             precision=precision,
             tensorboard=tensorboard,
-            observers=[_bar()],
+            observers=[ProgressBar()],
             progress=progress,
             tell=tell,
         )
@@ -58,48 +59,3 @@ def train(
         print_json(finished.results)
     else:
         typer.echo(train_text(finished.results))
-
-
-def _bar() -> Observer:
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
-    from neocog.training import Observer, Plan, Point
-
-    class Bar(Observer):
-        """A live progress bar on standard error; silent where that is no terminal."""
-
-        def __init__(self) -> None:
-            self.bar = Progress(
-                TextColumn("training"),
-                BarColumn(),
-                TextColumn("{task.percentage:>3.0f} %  {task.description}"),
-                TimeRemainingColumn(),
-                console=Console(stderr=True),
-                disable=not on_terminal(),
-                transient=True,
-            )
-            self.task = self.bar.add_task("")
-            self.validation = ""
-
-        def start(self, plan: Plan) -> None:
-            self.bar.update(self.task, total=plan.total_steps)
-            self.bar.start()
-
-        def step(self, done: int) -> None:
-            if done % 10 == 0:
-                self.bar.update(self.task, completed=done)
-
-        def point(self, point: Point) -> None:
-            if point.validation_accuracy is not None:
-                self.validation = f"  validation {point.validation_accuracy * 100:.2f} %"
-            self.bar.update(
-                self.task,
-                completed=point.step,
-                description=f"epoch {point.epoch:.1f}  loss {point.train_loss:.4f}{self.validation}",
-            )
-
-        def end(self) -> None:
-            self.bar.stop()
-
-    return Bar()
