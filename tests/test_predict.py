@@ -240,6 +240,14 @@ def test_grey_pictures_without_a_channel_are_a_batch(grey: neocog.Classifier) ->
     np.testing.assert_allclose(grey.predict_proba(five)[:3], want, rtol=1e-5)
 
 
+def test_what_is_left_out_of_a_folder_is_told(grey: neocog.Classifier) -> None:
+    fill(Path("more"), each=1)
+    Path("more/circle/notes.txt").write_text("seen on Monday")
+    told: list[str] = []
+    assert len(grey.ranked(["more"], tell=told.append)) == 3
+    assert told == ["folder 'more': files that are no pictures are left out (1), such as 'more/circle/notes.txt'"]
+
+
 def test_hidden_files_of_a_folder_are_no_pictures(grey: neocog.Classifier) -> None:
     fill(Path("more"), each=1)
     Path("more/.ipynb_checkpoints").mkdir()

@@ -145,7 +145,9 @@ def test_observers_see_the_run_and_remarks_are_told(shapes: Path) -> None:
 def test_other_data_is_prepared_as_the_runs_was(shapes: Path) -> None:
     run = trained(shapes)
     fill(Path("others"), each=10, size=24)
-    found = neocog.evaluate(run.path, data="others")
+    told: list[str] = []
+    found = neocog.evaluate(run.path, data="others", tell=told.append)
+    assert told == ["data 'others' has no parts, so all of its 30 pictures are measured"]
     assert found.classes == ("circle", "cross", "square")
     assert (found.n, found.split) == (30, "others")
     # The run's own pictures under another name are still its own: only what was held out is measured.
@@ -185,11 +187,13 @@ def test_a_path_is_a_folder_whatever_its_name(shapes: Path) -> None:
 def test_classes_are_matched_by_name_and_may_be_fewer(arrays: Arrays) -> None:
     images, labels = arrays
     run = trained((images, np.where(labels == 0, "ant", "bee")))
-    swapped = neocog.evaluate(run.path, data=(images[::-1].copy(), np.where(labels == 0, "ant", "bee")[::-1].tolist()))
+    swapped = neocog.evaluate(
+        run.path, data=(images[::-1].copy(), np.where(labels == 0, "ant", "bee")[::-1].tolist()), tell=str
+    )
     assert swapped.n == len(images)
     three = (np.concatenate([images, images[:4]]), ["ant" if label == 0 else "bee" for label in labels] + ["cow"] * 4)
     many = trained(three, run="many")
-    found = neocog.evaluate(many.path, data=(images, np.where(labels == 0, "ant", "bee")))
+    found = neocog.evaluate(many.path, data=(images, np.where(labels == 0, "ant", "bee")), tell=str)
     assert found.classes == ("ant", "bee", "cow")
     assert found.support.tolist() == [int((labels == 0).sum()), int((labels != 0).sum()), 0]
 
@@ -201,6 +205,14 @@ def test_a_part_that_other_data_lacks(shapes: Path) -> None:
     assert neocog.evaluate(run.path, data="parted").n == 12
     assert refusal(RunError, neocog.evaluate, run.path, data="parted", split="val") == (
         "data 'parted' has no validation part; choose another --split"
+    )
+
+
+def test_data_and_changes_of_a_wrong_kind_are_one_line(arrays: Arrays) -> None:
+    want = "data is a ndarray, but a name, a folder, or the pair (images, labels) is needed"
+    assert refusal(DataError, neocog.train, data=arrays[0]) == want
+    assert refusal(RecipeError, neocog.train, set=["optimizer.lr"]) == (
+        "set is a list; give a mapping such as {'optimizer.lr': 0.02}"
     )
 
 

@@ -14,7 +14,7 @@ import torch
 
 from neocog.data import Dataset, NumberedNames, Progress, Source, Split, catalogue, open_source
 from neocog.device import Compute, choose
-from neocog.errors import RecipeError, RunError
+from neocog.errors import DataError, RecipeError, RunError
 from neocog.evaluation import Evaluation, evaluate_predictions
 from neocog.networks import Model, build, refuse_foreign_code
 from neocog.predict import Classifier
@@ -116,20 +116,23 @@ def evaluate(
     """Measures a finished run again, on a part of its own data, or on other data with the same classes.
 
     Other data that has no parts, such as a plain folder of pictures, is measured whole. The run's own data is known
-    again by its checksum, under any name, and only what was held out of it is measured. Each call is noted in the run's
+    again by its checksum, under any name, and only what was held out of it is measured; a part of it, or a changed copy
+    in another place, is other data, pictures that were trained on included. Each call is noted in the run's
     evaluations.jsonl, so that one can see how often the test part was looked at. `tell` gets each remark, such as a
     file that is no picture; they are warnings unless it is given.
     """
     if split not in SPLITS:
         raise RecipeError(f"split '{split}': give val or test")
     part = SPLITS[split]
-    tell = tell or warnings.warn
+    tell = tell or warn
     directory = _directory(run)
     recipe = directory.read_recipe()
     classifier = classifier_of(directory, model, choose(device or "auto", "float32"))
     dataset, chosen, name = _what_to_measure(recipe, data, part, classifier, directory, progress)
     for note in dataset.notes:
         tell(note)
+    if name != part:
+        tell(f"data '{name}' has no parts, so all of its {len(chosen):,} pictures are measured")
     evaluation = measured(classifier, chosen, name, dataset.classes)
     low, high = evaluation.interval
     record = {"split": name, "data": dataset.source.origin, "checksum": dataset.checksum, "n": evaluation.n}
@@ -159,10 +162,19 @@ def open_data(recipe: Recipe, data: Data | None = None) -> Source:
     )
 
 
+def warn(text: str) -> None:
+    """A remark as a Python warning, shown at the line that called `train` or `evaluate`."""
+    warnings.warn(text, stacklevel=3)
+
+
 def name_given(data: Data) -> str:
     """What stands for some data in a recipe, in the user's own words wherever they can't be mistaken."""
     if isinstance(data, tuple | list):
         return "arrays"
+    if not isinstance(data, str | Path):
+        raise DataError(
+            f"data is a {type(data).__name__}, but a name, a folder, or the pair (images, labels) is needed"
+        )
     # A Path is always a folder, and arrays in memory have no name that a folder might have, too.
     mistakable = str(data) == "arrays" or (isinstance(data, Path) and str(data) in catalogue)
     return str(Path(data).absolute()) if mistakable else str(data)
@@ -170,10 +182,8 @@ def name_given(data: Data) -> str:
 
 def data_name(data: Data) -> str:
     """As `name_given`, but a folder by its whole path, so that it is found from anywhere."""
-    if isinstance(data, tuple | list):
-        return "arrays"
-    if isinstance(data, str) and data in catalogue:
-        return data
+    if not isinstance(data, str | Path) or data in catalogue:
+        return name_given(data)
     try:
         folder = Path(data).expanduser()
         return str(folder.resolve() if folder.is_dir() else data)

@@ -5,7 +5,8 @@ decode -> prepare (size, colour) -> normalise -> network -> probabilities
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import warnings
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -84,13 +85,17 @@ class Classifier:
         """The name of the most probable class of each picture; see `prepare` for what a picture is."""
         return [self.classes[best] for best in self.predict_proba(pictures).argmax(axis=1)]
 
-    def ranked(self, pictures: Sequence[str | Path], top: int = 3) -> list[dict[str, Any]]:
+    def ranked(
+        self, pictures: Sequence[str | Path], top: int = 3, tell: Callable[[str], None] | None = None
+    ) -> list[dict[str, Any]]:
         """For each picture file, and each one in a folder, the `top` classes with their probabilities, best first.
+
+        `tell` gets a line for each folder that holds files that are no pictures; it is a warning unless given.
 
         Each answer is {"picture": path, "class": name, "probability": p, "top": [{"class": …, "probability": …}, …],
         "note": text or None}. The note says when a picture is unlike all that the classifier was trained on.
         """
-        paths = [file for picture in pictures for file in _files(Path(picture))]
+        paths = [file for picture in pictures for file in _files(Path(picture), tell or warnings.warn)]
         answers: list[dict[str, Any]] = []
         for start in range(0, len(paths), _AT_ONCE):
             some = paths[start : start + _AT_ONCE]
@@ -131,16 +136,18 @@ class Classifier:
         return found
 
 
-def _files(path: Path) -> list[Path]:
+def _files(path: Path, tell: Callable[[str], None]) -> list[Path]:
     """The file itself, or the pictures of a folder."""
     try:
         if not path.is_dir():
             return [path]
     except OSError:  # a locked place: reading the file tells it
         return [path]
-    found, _ = pictures_in(path)
+    found, others = pictures_in(path)
     if not found:
         raise DataError(f"folder '{path}' holds no pictures; give picture files")
+    if others:
+        tell(f"folder '{path}': files that are no pictures are left out ({len(others)}), such as '{others[0]}'")
     return found
 
 

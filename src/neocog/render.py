@@ -66,7 +66,7 @@ def predictions_text(answers: Sequence[Mapping[str, Any]]) -> str:
     ]
     names = ["picture", "answer", *(f"{rank}." for rank in range(2, ranks + 1))]
     notes = [f"note: {answer['picture']} is {answer['note']}" for answer in answers if answer["note"]]
-    return "\n".join([table(names, rows), *notes])
+    return "\n".join([table(names, rows, width=10**6), *notes])
 
 
 def dataset_text(facts: Mapping[str, Any]) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,8 @@ import neocog
 from neocog.data import Dataset, Progress, open_source
 from neocog.data.batches import Normalization, brightness_range
 from neocog.device import Compute, choose, environment
-from neocog.finished import Data, Run, Tell, classifier_of, data_name, measured, name_given, open_data
+from neocog.errors import RecipeError
+from neocog.finished import Data, Run, Tell, classifier_of, data_name, measured, name_given, open_data, warn
 from neocog.layers import WORDS, Layers
 from neocog.networks import Model, build, from_code, is_factory, model_changes, refuse_foreign_code
 from neocog.recipe import Recipe, Resolved, shipped_recipes
@@ -55,6 +55,8 @@ def train(
 
     Raises a NeocogError when something given can't be used; before training starts wherever that can be known.
     """
+    if not isinstance(set, Mapping | None):
+        raise RecipeError(f"set is a {type(set).__name__}; give a mapping such as {{'optimizer.lr': 0.02}}")
     changes = dict(set or {})
     given = {"train.seed": seed, "train.device": device, "train.precision": precision}
     changes |= {key: value for key, value in given.items() if value is not None}
@@ -64,7 +66,7 @@ def train(
     chosen = recipe.changed(changes) if isinstance(recipe, Recipe) else Recipe.load(recipe, changes)
     refuse_foreign_code(chosen, model)
 
-    tell = tell or warnings.warn
+    tell = tell or warn
     RunDirectory.check_place(run)
     if tensorboard:
         TensorBoardLog.check()

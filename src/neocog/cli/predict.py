@@ -7,12 +7,12 @@ from typing import Annotated
 
 import typer
 
-from neocog.cli.options import Code, Device, Json, print_json
+from neocog.cli.options import Code, Device, Json, print_json, tell
 
 
 def predict(
     run: Annotated[Path, typer.Argument(help="A run directory.")],
-    pictures: Annotated[list[Path], typer.Argument(help="Picture files.", metavar="IMAGE…")],
+    pictures: Annotated[list[Path], typer.Argument(help="Picture files, or folders of them.", metavar="IMAGE…")],
     top: Annotated[int, typer.Option(help="How many classes to show for each picture.", min=1, metavar="K")] = 3,
     model: Code = None,
     device: Device = None,
@@ -25,7 +25,7 @@ def predict(
     from neocog.finished import load
     from neocog.render import predictions_text
 
-    answers = load(run, model=model, device=device).ranked(pictures, top)
+    answers = load(run, model=model, device=device).ranked(pictures, top, tell)
     if json:
         print_json({"run": str(run), "predictions": answers})
     else:
