@@ -355,3 +355,15 @@ def test_pictures_in_follows_the_rules_of_class_folders(root: Path) -> None:
     with pytest.raises(DataError) as error:
         folder.pictures_in(root / "none")
     assert str(error.value) == f"cannot look into the folder '{root / 'none'}': no such file or directory"
+
+
+def test_a_folder_one_level_too_high_is_remarked(tmp_path):
+    for place in ("photos/cat", "photos/dog", "other/scans", "birds"):
+        (tmp_path / place).mkdir(parents=True)
+        (tmp_path / place / "a.png").write_bytes(b"")
+    (tmp_path / "birds" / "young").mkdir()
+    (tmp_path / "birds" / "young" / "b.png").write_bytes(b"")
+    assert folder.listing(tmp_path).notes == (
+        "class 'photos' has no pictures of its own, only folders of them ('cat', 'dog'); if those are the classes, "
+        f"give '{tmp_path / 'photos'}'",
+    )

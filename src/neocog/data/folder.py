@@ -234,6 +234,12 @@ def classes_in(base: Path, prefix: str, others: list[str], notes: list[str]) -> 
             what = f"only files that are no pictures ({quoted(paths)})" if paths else "nothing"
             raise DataError(f"the class folder '{base / name}' holds {what}; put pictures in it or remove it")
         others += sorted(path for path in paths if not is_picture(path))
+        inner = {path.removeprefix(f"{prefix}{name}/").split("/")[0] for path in classes[name]}
+        if len(inner) > 1 and inner <= set(folders_in(base / name)):
+            notes.append(
+                f"class '{name}' has no pictures of its own, only folders of them ({quoted(sorted(inner))}); if those "
+                f"are the classes, give '{base / name}'"
+            )
     pictures = [prefix + name for name in loose if is_picture(name)]
     if len(classes) < 2:
         has = f"one class folder only, '{next(iter(classes))}'" if classes else "no class folders"
