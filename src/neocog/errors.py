@@ -2,6 +2,8 @@
 
     NeocogError               catch this one to catch them all
     ├── LayerError            a layer text that can't be read, or a layer that can't follow the one before it
+    ├── OperationError        a convolution or pooling that can't be done on these numbers
+    ├── KernelError           a kernel that has no such name, can't be read or can't be learned
     ├── RecipeError           an unknown recipe or key, or a value out of range
     ├── DataError             a data set, folder or array that can't be trained on
     │   ├── PictureError      one picture that can't be read
@@ -28,6 +30,14 @@ class NeocogError(Exception):
 
 class LayerError(NeocogError):
     """A layer text that can't be read, or a layer that can't follow the one before it."""
+
+
+class OperationError(NeocogError):
+    """A convolution or pooling that can't be done: shapes that don't fit, a wrong type, a method that can't do it."""
+
+
+class KernelError(NeocogError):
+    """A kernel that has no such name, can't be read or can't be learned."""
 
 
 class RecipeError(NeocogError):

@@ -1,0 +1,1 @@
+"""Named kernels, and learning a kernel from examples."""

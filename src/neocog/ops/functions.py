@@ -1,0 +1,133 @@
+"""Convolution for training: three linear operations, each the gradient of the others, around any algorithm.
+
+    forward  y  = conv(x, w)        grad_x  gx = ∂L/∂x (g, w)        grad_w  gw = ∂L/∂w (g, x)
+
+All three are linear in both arguments and made of the same products x·w·g, so the gradients of each are the other two.
+That is why torch may differentiate them any number of times, and why `conv_transpose2d` is grad_x under another name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd import Function
+
+from neocog.ops.algorithm import Algorithm
+from neocog.ops.spec import ConvSpec, Pair
+
+_HALF = (torch.float16, torch.bfloat16)
+
+
+def forward(x_NCHW: Tensor, w_KCRS: Tensor, b_K: Tensor | None, spec: ConvSpec, algorithm: Algorithm) -> Tensor:
+    """y = conv(x, w) + b."""
+    y: Tensor = _Forward.apply(x_NCHW, w_KCRS, b_K, spec, algorithm)  # type: ignore[no-untyped-call]
+    return y
+
+
+def input_gradient(
+    g_NKPQ: Tensor, w_KCRS: Tensor, b_C: Tensor | None, spec: ConvSpec, algorithm: Algorithm, input_size: Pair
+) -> Tensor:
+    """gx = ∂L/∂x for g = ∂L/∂y, plus a bias where it serves as a transposed convolution."""
+    gx: Tensor = _InputGradient.apply(g_NKPQ, w_KCRS, b_C, spec, algorithm, input_size)  # type: ignore[no-untyped-call]
+    return gx
+
+
+def weight_gradient(g_NKPQ: Tensor, x_NCHW: Tensor, spec: ConvSpec, algorithm: Algorithm) -> Tensor:
+    """gw = ∂L/∂w for g = ∂L/∂y."""
+    gw: Tensor = _WeightGradient.apply(g_NKPQ, x_NCHW, spec, algorithm)  # type: ignore[no-untyped-call]
+    return gw
+
+
+class _Forward(Function):
+    @staticmethod
+    def forward(
+        ctx: Any, x_NCHW: Tensor, w_KCRS: Tensor, b_K: Tensor | None, spec: ConvSpec, algorithm: Algorithm
+    ) -> Tensor:
+        ctx.save_for_backward(x_NCHW, w_KCRS)
+        ctx.spec, ctx.algorithm = spec, algorithm
+        shape = (len(x_NCHW), len(w_KCRS), *spec.output_size(x_NCHW.shape[2:]))
+        y_NKPQ = _computed(lambda x, w: algorithm.forward(x, w, spec), x_NCHW, w_KCRS, shape)
+        return y_NKPQ if b_K is None else y_NKPQ + b_K[:, None, None]
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        (g_NKPQ,) = grads
+        x_NCHW, w_KCRS = ctx.saved_tensors
+        gx = gw = gb = None
+        if ctx.needs_input_grad[0]:
+            gx = input_gradient(g_NKPQ, w_KCRS, None, ctx.spec, ctx.algorithm, tuple(x_NCHW.shape[2:]))
+        if ctx.needs_input_grad[1]:
+            gw = weight_gradient(g_NKPQ, x_NCHW, ctx.spec, ctx.algorithm)
+        if ctx.needs_input_grad[2]:
+            gb = g_NKPQ.sum((0, 2, 3))  # b stands once in each number of its channel
+        return gx, gw, gb, None, None
+
+
+class _InputGradient(Function):
+    @staticmethod
+    def forward(
+        ctx: Any,
+        g_NKPQ: Tensor,
+        w_KCRS: Tensor,
+        b_C: Tensor | None,
+        spec: ConvSpec,
+        algorithm: Algorithm,
+        input_size: Pair,
+    ) -> Tensor:
+        ctx.save_for_backward(g_NKPQ, w_KCRS)
+        ctx.spec, ctx.algorithm = spec, algorithm
+        shape = (len(g_NKPQ), w_KCRS.shape[1] * spec.groups, *input_size)
+        gx_NCHW = _computed(lambda g, w: algorithm.grad_x(g, w, spec, input_size), g_NKPQ, w_KCRS, shape)
+        return gx_NCHW if b_C is None else gx_NCHW + b_C[:, None, None]
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        (h_NCHW,) = grads
+        g_NKPQ, w_KCRS = ctx.saved_tensors
+        gg = gw = gb = None
+        if ctx.needs_input_grad[0]:
+            gg = forward(h_NCHW, w_KCRS, None, ctx.spec, ctx.algorithm)
+        if ctx.needs_input_grad[1]:
+            gw = weight_gradient(g_NKPQ, h_NCHW, ctx.spec, ctx.algorithm)
+        if ctx.needs_input_grad[2]:
+            gb = h_NCHW.sum((0, 2, 3))
+        return gg, gw, gb, None, None, None
+
+
+class _WeightGradient(Function):
+    @staticmethod
+    def forward(ctx: Any, g_NKPQ: Tensor, x_NCHW: Tensor, spec: ConvSpec, algorithm: Algorithm) -> Tensor:
+        ctx.save_for_backward(g_NKPQ, x_NCHW)
+        ctx.spec, ctx.algorithm = spec, algorithm
+        shape = (g_NKPQ.shape[1], x_NCHW.shape[1] // spec.groups, *spec.kernel_size)
+        return _computed(lambda g, x: algorithm.grad_w(g, x, spec), g_NKPQ, x_NCHW, shape)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        (h_KCRS,) = grads
+        g_NKPQ, x_NCHW = ctx.saved_tensors
+        gg = gx = None
+        if ctx.needs_input_grad[0]:
+            gg = forward(x_NCHW, h_KCRS, None, ctx.spec, ctx.algorithm)
+        if ctx.needs_input_grad[1]:
+            gx = input_gradient(g_NKPQ, h_KCRS, None, ctx.spec, ctx.algorithm, tuple(x_NCHW.shape[2:]))
+        return gg, gx, None, None
+
+
+def _computed(
+    operation: Callable[[Tensor, Tensor], Tensor], first: Tensor, second: Tensor, shape: tuple[int, ...]
+) -> Tensor:
+    """What an algorithm may rely on: no empty tensors, no half precision, no autocast.
+
+    Half types are computed in float32 and rounded once, as torch's own kernels do.
+    """
+    if first.numel() == 0 or second.numel() == 0:
+        return first.new_zeros(shape)
+    kind = first.dtype
+    with torch.autocast(first.device.type, enabled=False):
+        if kind in _HALF:
+            return operation(first.float(), second.float()).to(kind)
+        return operation(first, second)

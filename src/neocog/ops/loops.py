@@ -1,0 +1,83 @@
+"""Convolution as it is defined: one loop for each index, on plain Python numbers. For reading, and as the yardstick."""
+
+from __future__ import annotations
+
+from itertools import product
+from math import prod
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from neocog.ops.algorithm import Algorithm, Cost, definition_macs
+from neocog.ops.padding import padded, padded_bytes, unpadded
+from neocog.ops.spec import ConvSpec, Pair, Shape4
+
+_LISTED_BYTES = 32  # a number in a list of CPython: 24 for the float, 8 for the reference to it
+
+
+class Loops(Algorithm):
+    """The definition, index by index. Sums are kept in float64 whatever the type, and rounded once at the end.
+
+    D counts the channels of one group and d runs over them; kernel k belongs to group k // (K/G), so its channel d is
+    the picture's channel k // (K/G) · D + d.
+    """
+
+    def forward(self, x_NCHW: Tensor, w_KCRS: Tensor, spec: ConvSpec) -> Tensor:
+        """Each number out is the sum, over its window, of picture times kernel."""
+        (N, _, H, W), (K, D, R, S) = x_NCHW.shape, w_KCRS.shape
+        (P, Q), (down, right), (row_gap, column_gap) = spec.output_size((H, W)), spec.stride, spec.dilation
+        x, w, y = padded(x_NCHW, spec).tolist(), w_KCRS.tolist(), _zeros(N, K, P, Q)
+        for n, k, p, q in product(range(N), range(K), range(P), range(Q)):
+            first = k // (K // spec.groups) * D
+            total = 0.0
+            for d, r, s in product(range(D), range(R), range(S)):
+                total += x[n][first + d][p * down + r * row_gap][q * right + s * column_gap] * w[k][d][r][s]
+            y[n][k][p][q] = total
+        return _tensor(y, (N, K, P, Q), x_NCHW)
+
+    def grad_x(self, g_NKPQ: Tensor, w_KCRS: Tensor, spec: ConvSpec, input_size: Pair) -> Tensor:
+        """Each number of the picture gets, from every product it stood in, the other factor times that output's g."""
+        (N, K, P, Q), (_, D, R, S) = g_NKPQ.shape, w_KCRS.shape
+        (down, right), (row_gap, column_gap) = spec.stride, spec.dilation
+        shape = (N, D * spec.groups, *spec.padded_size(input_size))
+        g, w, gx = g_NKPQ.tolist(), w_KCRS.tolist(), _zeros(*shape)
+        for n, k, p, q in product(range(N), range(K), range(P), range(Q)):
+            first = k // (K // spec.groups) * D
+            for d, r, s in product(range(D), range(R), range(S)):
+                gx[n][first + d][p * down + r * row_gap][q * right + s * column_gap] += g[n][k][p][q] * w[k][d][r][s]
+        return unpadded(_tensor(gx, shape, g_NKPQ), spec, input_size)
+
+    def grad_w(self, g_NKPQ: Tensor, x_NCHW: Tensor, spec: ConvSpec) -> Tensor:
+        """Each number of a kernel gets, from every window, the number it lay on times that output's g."""
+        (N, K, P, Q), (R, S), D = g_NKPQ.shape, spec.kernel_size, x_NCHW.shape[1] // spec.groups
+        (down, right), (row_gap, column_gap) = spec.stride, spec.dilation
+        g, x, gw = g_NKPQ.tolist(), padded(x_NCHW, spec).tolist(), _zeros(K, D, R, S)
+        for k, d, r, s in product(range(K), range(D), range(R), range(S)):
+            c = k // (K // spec.groups) * D + d
+            total = 0.0
+            for n, p, q in product(range(N), range(P), range(Q)):
+                total += g[n][k][p][q] * x[n][c][p * down + r * row_gap][q * right + s * column_gap]
+            gw[k][d][r][s] = total
+        return _tensor(gw, (K, D, R, S), g_NKPQ)
+
+    def cost(self, spec: ConvSpec, x_shape: Shape4, out_channels: int, itemsize: int = 4) -> Cost:
+        """The definition's multiply-adds; all numbers as lists, and a padded copy of the picture."""
+        N, C, H, W = x_shape
+        x = N * C * prod(spec.padded_size((H, W)))
+        w = out_channels * (C // spec.groups) * prod(spec.kernel_size)
+        y = N * out_channels * prod(spec.output_size((H, W)))
+        lists = _LISTED_BYTES * (x + w + y)
+        return Cost(definition_macs(spec, x_shape, out_channels), lists + padded_bytes(spec, x_shape, itemsize))
+
+
+def _zeros(*shape: int) -> Any:
+    """Nested lists of zeros."""
+    return [_zeros(*shape[1:]) for _ in range(shape[0])] if shape else 0.0
+
+
+def _tensor(numbers: Any, shape: tuple[int, ...], like: Tensor) -> Tensor:
+    return torch.tensor(numbers, dtype=torch.float64).reshape(shape).to(like)
+
+
+LOOPS = Loops()

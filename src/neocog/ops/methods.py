@@ -1,0 +1,51 @@
+"""The names of the algorithms. Importing this needs no torch; an algorithm is loaded when it is first asked for."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib import import_module
+
+from neocog.errors import OperationError, unknown
+from neocog.ops.algorithm import Algorithm
+from neocog.ops.spec import ConvSpec, times
+
+# name → file in this package, and the name of the algorithm in it
+_HOMES = {
+    "loops": ("loops", "LOOPS"),
+    "shift": ("shift", "SHIFT"),
+    "im2col": ("im2col", "IM2COL"),
+    "toeplitz": ("toeplitz", "SPARSE"),
+    "toeplitz-dense": ("toeplitz", "DENSE"),
+    "fft": ("fft", "FFT"),
+    "winograd": ("winograd", "F2X2"),
+    "winograd-4x4": ("winograd", "F4X4"),
+}
+METHODS = tuple(_HOMES)
+
+
+@cache
+def algorithm(method: str) -> Algorithm:
+    """The algorithm of that name.
+
+    Raises:
+        OperationError: there is none.
+    """
+    if method not in _HOMES:
+        raise OperationError(unknown("method", str(method), METHODS))
+    home, name = _HOMES[method]
+    found: Algorithm = getattr(import_module(f"neocog.ops.{home}"), name)
+    return found
+
+
+def algorithm_for(method: str, spec: ConvSpec) -> Algorithm:
+    """The algorithm of that name, if it can do the specification.
+
+    Raises:
+        OperationError: it can't, or there is none; the text names those that can.
+    """
+    found = algorithm(method)
+    if not found.supports(spec):
+        wanted = f"a {times(spec.kernel_size)} kernel, stride {times(spec.stride)}, dilation {times(spec.dilation)}"
+        fitting = ", ".join(name for name in METHODS if algorithm(name).supports(spec))
+        raise OperationError(f"method '{method}' does {found.does}, not {wanted}; methods that fit: {fitting}")
+    return found

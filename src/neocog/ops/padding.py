@@ -1,0 +1,34 @@
+"""What several algorithms share: a picture with its zeros around it, and the numbers that one kernel cell reads."""
+
+from __future__ import annotations
+
+from math import prod
+
+from torch import Tensor
+from torch.nn import functional
+
+from neocog.ops.spec import ConvSpec, Pair, Shape4
+
+
+def padded(x_NCHW: Tensor, spec: ConvSpec) -> Tensor:
+    """The pictures with zeros around them; the same tensor where there is no padding."""
+    top, bottom, left, right = spec.padding
+    return functional.pad(x_NCHW, (left, right, top, bottom)) if any(spec.padding) else x_NCHW
+
+
+def padded_bytes(spec: ConvSpec, x_shape: Shape4, itemsize: int) -> int:
+    """Bytes that `padded` allocates."""
+    return prod(x_shape[:2]) * prod(spec.padded_size(x_shape[2:])) * itemsize if any(spec.padding) else 0
+
+
+def unpadded(x_NCHW: Tensor, spec: ConvSpec, input_size: Pair) -> Tensor:
+    """The middle of padded pictures, as a view."""
+    top, _, left, _ = spec.padding
+    return x_NCHW[..., top : top + input_size[0], left : left + input_size[1]]
+
+
+def cell_view(padded_NCHW: Tensor, spec: ConvSpec, output_size: Pair, r: int, s: int) -> Tensor:
+    """What cell (r, s) of a kernel reads: padded[…, p·stride + r·dilation, q·stride + s·dilation], a view (N, C, P, Q)."""
+    top, left = r * spec.dilation[0], s * spec.dilation[1]
+    bottom, right = top + (output_size[0] - 1) * spec.stride[0] + 1, left + (output_size[1] - 1) * spec.stride[1] + 1
+    return padded_NCHW[..., top : bottom : spec.stride[0], left : right : spec.stride[1]]
