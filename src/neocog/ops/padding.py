@@ -28,7 +28,7 @@ def unpadded(x_NCHW: Tensor, spec: ConvSpec, input_size: Pair) -> Tensor:
 
 
 def cell_view(padded_NCHW: Tensor, spec: ConvSpec, output_size: Pair, r: int, s: int) -> Tensor:
-    """What cell (r, s) of a kernel reads: padded[…, p·stride + r·dilation, q·stride + s·dilation], a view (N, C, P, Q)."""
+    """What cell (r, s) of a kernel reads, as a view (N, C, P, Q): padded[…, p·stride + r·dilation, q·stride + …]."""
     top, left = r * spec.dilation[0], s * spec.dilation[1]
     bottom, right = top + (output_size[0] - 1) * spec.stride[0] + 1, left + (output_size[1] - 1) * spec.stride[1] + 1
     return padded_NCHW[..., top : bottom : spec.stride[0], left : right : spec.stride[1]]
