@@ -30,7 +30,7 @@ format: .venv/dev ## let ruff put the code in shape
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: .venv/bench ## measure every figure of the README again (about an hour)
+bench: .venv/demo ## measure every figure of the README again (about an hour)
 	$(BIN)/python -m benchmarks
 
 clean: ## remove what make made; runs stay
@@ -46,10 +46,6 @@ clean: ## remove what make made; runs stay
 
 .venv/test: .venv/demo
 	$(PIP) -e '.[test,digits]'
-	@touch $@
-
-.venv/bench: .venv/demo
-	$(PIP) -e '.[bench]'
 	@touch $@
 
 .venv/dev: .venv/test

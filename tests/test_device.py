@@ -53,6 +53,7 @@ def test_auto_takes_mps_in_float32(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
     assert choose() == Compute(torch.device("mps"), "float32")
     assert refusal("mps", "bf16") == "precision 'bf16' is not offered on mps; use --precision float32"
+    assert refusal("mps", "float64") == "precision 'float64' is not offered on mps; use --precision float32"
 
 
 @pytest.mark.usefixtures("no_accelerator")
@@ -69,7 +70,7 @@ def test_auto_takes_mps_in_float32(monkeypatch: pytest.MonkeyPatch) -> None:
         ("cuda", "auto", "device 'cuda': this machine or this build of torch has none; use --device cpu"),
         ("cuda:0", "auto", "device 'cuda': this machine or this build of torch has none; use --device cpu"),
         ("mps", "auto", "device 'mps': this machine or this build of torch has none; use --device cpu"),
-        ("cpu", "fp16", "unknown precision 'fp16'; did you mean 'bf16'? Known: auto, bf16, float32"),
+        ("cpu", "fp16", "unknown precision 'fp16'; did you mean 'bf16'? Known: auto, bf16, float32, float64"),
     ],
 )
 def test_what_is_not_there_is_refused(device: str, precision: str, text: str) -> None:

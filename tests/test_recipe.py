@@ -179,7 +179,7 @@ def test_the_defaults_of_a_recipe_with_a_model_and_a_length_alone():
             },
         },
         "loader": {"batch_size": 128, "shuffle": True},
-        "model": {"layers": "flatten | linear classes"},
+        "model": {"layers": "flatten | linear classes", "convolution": "torch"},
         "loss": {"label_smoothing": 0, "class_weights": "none"},
         "optimizer": {"name": "adam", "lr": 0.001},
         "schedule": {"name": "constant"},
@@ -412,7 +412,8 @@ CHANGES = [
     ("train.ema=1", "recipe 'fast': train.ema = 1: must be less than 1"),
     (
         "train.precision=fp16",
-        "recipe 'fast': train.precision: unknown value 'fp16'; did you mean 'bf16'? Known: auto, bf16, float32",
+        "recipe 'fast': train.precision: unknown value 'fp16'; did you mean 'bf16'? Known: auto, bf16, float32, "
+        "float64",
     ),
     ("train.device=5", "recipe 'fast': train.device = 5: must be a valid string"),
     ("model={}", "recipe 'fast': give either model.layers or model.factory"),
@@ -442,7 +443,7 @@ FILES = [
     ("[modle]", f"unknown key 'modle'; did you mean 'model'? Known: {TOP}"),
     (
         '[model]\nlayer = "relu"',
-        "unknown key 'model.layer'; did you mean 'model.layers'? Known: model.factory, model.layers",
+        "unknown key 'model.layer'; did you mean 'model.layers'? Known: model.convolution, model.factory, model.layers",
     ),
     (
         "[dataset.augment]\nrotat = 3",

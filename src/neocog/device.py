@@ -15,11 +15,12 @@ if TYPE_CHECKING:
     import torch
 
 KINDS = ("auto", "cpu", "cuda", "mps")
+PRECISIONS = ("auto", "float64", "float32", "bf16")
 
 
 @dataclass(frozen=True)
 class Compute:
-    """A device and the precision of its matrix products, "float32" or "bf16"."""
+    """A device and the precision of its matrix products, "float64", "float32" or "bf16"."""
 
     device: torch.device
     precision: str
@@ -28,9 +29,14 @@ class Compute:
         """The context in which a network's forward pass runs."""
         import torch
 
-        if self.precision == "float32":
-            return nullcontext()
-        return torch.autocast(self.device.type, torch.bfloat16)
+        return torch.autocast(self.device.type, torch.bfloat16) if self.precision == "bf16" else nullcontext()
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The type of the weights, and of what is not rounded to bf16."""
+        import torch
+
+        return torch.float64 if self.precision == "float64" else torch.float32
 
     def __str__(self) -> str:
         return f"{self.device} in {self.precision}"
@@ -43,10 +49,10 @@ def choose(device: str = "auto", precision: str = "auto") -> Compute:
     """
     chosen = _choose_device(device)
     native = _has_native_bf16(chosen)
-    if precision == "bf16" and chosen.type == "mps":
-        raise DeviceError("precision 'bf16' is not offered on mps; use --precision float32")
-    if precision not in ("auto", "float32", "bf16"):
-        raise DeviceError(unknown("precision", precision, ("auto", "float32", "bf16")))
+    if precision not in PRECISIONS:
+        raise DeviceError(unknown("precision", precision, PRECISIONS))
+    if precision in ("bf16", "float64") and chosen.type == "mps":
+        raise DeviceError(f"precision '{precision}' is not offered on mps; use --precision float32")
     return Compute(chosen, ("bf16" if native else "float32") if precision == "auto" else precision)
 
 

@@ -39,9 +39,10 @@ def float32_convolutions() -> Iterator[None]:
 def logits_of(model: nn.Module, images: Tensor, normalization: Normalization) -> Tensor:
     """The network's outputs for uint8 pictures (N, H, W, C): float32 (N, classes), on the CPU.
 
-    Always in float32, whatever the precision of the training, so that an answer doesn't depend on the machine's
-    favourite number format.
+    In the type of the weights, which is float32 but for a network in training with float64, and never in bf16: an
+    answer doesn't depend on the machine's favourite number format.
     """
-    device = next(model.parameters()).device
+    weight = next(model.parameters())
     with evaluation_mode(model), float32_convolutions(), torch.inference_mode():
-        return torch.cat([model(x_NCHW).float().cpu() for x_NCHW in inference_batches(images, normalization, device)])
+        batches = inference_batches(images, normalization, weight.device)
+        return torch.cat([model(x_NCHW.to(weight.dtype)).float().cpu() for x_NCHW in batches])

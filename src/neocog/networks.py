@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 
-from neocog.errors import LayerError, NeocogError, RecipeError
+from neocog.errors import LayerError, NeocogError, OperationError, RecipeError
 from neocog.layers import Layers
+from neocog.layers.modules import SameConv2d
+from neocog.layers.stack import Placed
+from neocog.ops import Conv2d
 from neocog.randomness import derived_seed
 from neocog.recipe import Recipe
+
+_PRODUCTS_A_SECOND = 7e6  # of plain Python, about
 
 Model = str | Layers | Callable[[int, int], nn.Module]
 
@@ -55,10 +60,54 @@ def build(recipe: Recipe, image_shape: tuple[int, int, int], classes: int, model
         torch.manual_seed(derived_seed(recipe.train.seed, "weights"))
         if recipe.layers is not None:
             # Pooling before the activation is the same function and less work; an error names the layers as written.
-            recipe.layers.check(image_shape, classes)
-            return recipe.layers.pool_first().build(image_shape, classes)
-        assert model is not None
-        return from_code(model, image_shape, classes)
+            placed = recipe.layers.check(image_shape, classes)
+            network: nn.Module = recipe.layers.pool_first().build(image_shape, classes)
+            names = dict(_named(placed))
+        else:
+            assert model is not None
+            network, names = from_code(model, image_shape, classes), {}
+    if recipe.model.convolution != "torch":
+        _use_method(network, recipe.model.convolution, names)
+    return network
+
+
+def _named(placed: tuple[Placed, ...]) -> Iterator[tuple[str, str]]:
+    """Torch's name and ours of each layer, those inside blocks, too."""
+    for item in placed:
+        yield item.name, f"layer {item.number} '{item.layer.text()}'"
+        for part in item.parts:
+            yield from _named(part)
+
+
+def _use_method(network: nn.Module, method: str, names: Mapping[str, str]) -> None:
+    """Puts every convolution of a network on one of our own algorithms."""
+    layers = [(name, layer) for name, layer in network.named_modules() if isinstance(layer, nn.Conv2d)]
+    if not layers:
+        raise RecipeError(f"model.convolution = '{method}' but the network has no convolution; leave it out")
+    for name, layer in layers:
+        where = names.get(name, f"module '{name}'")
+        if type(layer) not in (nn.Conv2d, SameConv2d):
+            raise RecipeError(
+                f"model.convolution = '{method}': {where} is computed by code of its own ({type(layer).__name__}); use "
+                "nn.Conv2d, or leave model.convolution out"
+            )
+        try:
+            Conv2d.adopt(layer, method)
+        except OperationError as error:
+            raise RecipeError(f"model.convolution = '{method}': {where}: {error}") from None
+
+
+def slow_notes(recipe: Recipe, image_shape: tuple[int, int, int], classes: int) -> list[str]:
+    """A remark for a recipe whose convolutions are computed product by product: hours where others take seconds."""
+    if recipe.model.convolution != "loops" or recipe.layers is None:
+        return []
+    rows = recipe.layers.table(image_shape, classes)
+    products = sum(row.macs for row in rows if row.text.startswith("conv ")) * recipe.loader.batch_size
+    seconds = 3 * products / _PRODUCTS_A_SECOND  # forward, and two gradients
+    return [
+        f"model.convolution = 'loops' works product by product: about {seconds:,.0f} s for each step; it is meant for "
+        "reading, and 'shift' or 'im2col' compute the same"
+    ]
 
 
 def from_code(model: Model, image_shape: tuple[int, int, int], classes: int) -> nn.Module:

@@ -13,10 +13,11 @@ from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from neocog.errors import LayerError, RecipeError, unknown
 from neocog.layers import Layers, parse
+from neocog.ops import METHODS
 
 # What each algorithm listens to besides its name; a key that it doesn't know is refused, never ignored.
 OPTIMIZERS: dict[str, tuple[str, ...]] = {
@@ -33,6 +34,7 @@ SCHEDULES: dict[str, tuple[str, ...]] = {
     "linear": ("warmup", "start", "end"),
     "one-cycle": ("warmup", "start", "end"),
 }
+CONVOLUTIONS = ("torch", *METHODS)
 
 Carve = Literal["auto"] | Annotated[int, Field(strict=True, ge=0)] | Annotated[float, Field(ge=0, lt=1)]
 Size = Annotated[int, Field(ge=1)]
@@ -84,6 +86,14 @@ class ModelStep(Step):
 
     layers: str | None = None
     factory: str | None = Field(None, description="module:factory, called with (in_channels, classes)")
+    convolution: str = Field("torch", description="what computes the convolutions: torch, or a method of neocog.ops")
+
+    @field_validator("convolution")
+    @classmethod
+    def _known(cls, method: str) -> str:
+        if method not in CONVOLUTIONS:
+            raise ValueError(f"model.convolution: {unknown('value', method, CONVOLUTIONS)}")
+        return method
 
     @model_validator(mode="after")
     def _one_of_two(self) -> ModelStep:
@@ -141,7 +151,7 @@ class TrainStep(Step):
     iterations: int | None = Field(None, ge=1, description="optimizer steps, whatever the size of the data")
     seed: int = Field(0, ge=0)
     device: str = "auto"
-    precision: Literal["auto", "float32", "bf16"] = "auto"
+    precision: Literal["auto", "float64", "float32", "bf16"] = "auto"
     ema: float | None = Field(None, gt=0, lt=1, description="decay of an average of the weights, used at the end")
 
     @model_validator(mode="after")

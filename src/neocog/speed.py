@@ -35,7 +35,7 @@ def fastest(model: nn.Module, compute: Compute) -> Callable[[Tensor], Tensor]:
     In float32 on a CPU, convolutions with max pooling, batch normalisation and ReLU run in oneDNN's own blocked
     layout; all else runs in `channels_last`. Parameters stay ordinary tensors either way.
     """
-    model.to(compute.device)
+    model.to(compute.device, compute.dtype)
     front = _opaque_front(model) if compute.device.type == "cpu" and compute.precision == "float32" else 0
     if not front:
         model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]

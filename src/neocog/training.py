@@ -122,9 +122,9 @@ def fit(
                 rate_factor(step=step, total_steps=plan.total_steps, steps_per_epoch=plan.steps_per_epoch, **schedule),
             )
             with compute.autocast():
-                logits = forward(x)
+                logits = forward(x.to(compute.dtype))
             loss = functional.cross_entropy(
-                logits.float(), labels, weights, label_smoothing=recipe.loss.label_smoothing
+                logits.to(compute.dtype), labels, weights, label_smoothing=recipe.loss.label_smoothing
             )
             optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
@@ -270,7 +270,7 @@ def _class_weights(recipe: Recipe, training: Split, compute: Compute) -> Tensor 
     if wanted == "balanced":
         wanted = tuple(class_weights(training.labels, classes))
     _check_class_weights(recipe, classes)
-    return torch.tensor(wanted, device=compute.device)
+    return torch.tensor(wanted, dtype=compute.dtype, device=compute.device)
 
 
 def _check_class_weights(recipe: Recipe, classes: int) -> None:

@@ -17,7 +17,7 @@ from neocog.device import Compute, choose, environment
 from neocog.errors import RecipeError
 from neocog.finished import Data, Run, Tell, classifier_of, data_name, measured, name_given, open_data, warn
 from neocog.layers import WORDS, Layers
-from neocog.networks import Model, build, from_code, is_factory, model_changes, refuse_foreign_code
+from neocog.networks import Model, build, from_code, is_factory, model_changes, refuse_foreign_code, slow_notes
 from neocog.recipe import Recipe, Resolved, shipped_recipes
 from neocog.run import MetricsLog, RunDirectory, TensorBoardLog, git_commit
 from neocog.summary import Summary
@@ -75,7 +75,7 @@ def train(
     network = build(chosen, source.image_shape, len(source.classes), model)
     refuse_unfit(network, chosen, len(source.classes))
     dataset = source.load(seed=chosen.train.seed, progress=progress)
-    for note in dataset.notes:
+    for note in (*dataset.notes, *slow_notes(chosen, source.image_shape, len(source.classes))):
         tell(note)
     chosen = _resolved(chosen, dataset, compute)
     directory = RunDirectory.create(run, f"{chosen.name}-{source.name}")

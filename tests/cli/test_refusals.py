@@ -38,7 +38,8 @@ LAYERS = ", ".join(sorted([*WORDS, *BLOCKS]))
         (["train", "--device", "gpu"], "unknown device 'gpu'; did you mean 'cuda'? Known: auto, cpu, cuda, mps"),
         (
             ["train", "--precision", "fp16"],
-            "recipe 'fast': train.precision: unknown value 'fp16'; did you mean 'bf16'? Known: auto, bf16, float32",
+            "recipe 'fast': train.precision: unknown value 'fp16'; did you mean 'bf16'? Known: auto, bf16, float32, "
+            "float64",
         ),
         (
             ["train", "--model", "conv 16 5 | relo | flatten | linear classes"],

@@ -27,7 +27,7 @@ def train(
         Path | None, typer.Option(help="The directory to make (default: runs/RECIPE-DATA-1, -2, …).", metavar="DIR")
     ] = None,
     device: Device = None,
-    precision: Annotated[str | None, typer.Option(help="auto, float32 or bf16.", metavar="PRECISION")] = None,
+    precision: Annotated[str | None, typer.Option(help="auto, bf16, float32 or float64.", metavar="PRECISION")] = None,
     tensorboard: Annotated[bool, typer.Option(help="Write the curve for TensorBoard, too.")] = False,
     json: Json = False,
 ) -> None:

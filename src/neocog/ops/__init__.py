@@ -20,11 +20,13 @@ if TYPE_CHECKING:
     from neocog.ops.algorithm import Algorithm, Cost
     from neocog.ops.convolution import conv2d, conv_transpose2d, convolve2d, correlate2d
     from neocog.ops.methods import METHODS, algorithm
+    from neocog.ops.module import Conv2d
     from neocog.ops.spec import ConvSpec
 
 _HOMES = {
     "METHODS": "methods",
     "Algorithm": "algorithm",
+    "Conv2d": "module",
     "ConvSpec": "spec",
     "Cost": "algorithm",
     "algorithm": "methods",
@@ -36,6 +38,7 @@ _HOMES = {
 __all__ = [
     "METHODS",
     "Algorithm",
+    "Conv2d",
     "ConvSpec",
     "Cost",
     "algorithm",

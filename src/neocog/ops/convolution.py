@@ -7,12 +7,13 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from neocog.errors import OperationError, unknown
 from neocog.geometry import same_padding
 from neocog.ops.functions import forward, input_gradient
 from neocog.ops.methods import algorithm_for
-from neocog.ops.spec import ConvSpec, Padding, Pair, pair, times
+from neocog.ops.spec import ConvSpec, Padding, Pair, pair, short, times
 
 Number = int | Sequence[int]
 _FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
@@ -121,6 +122,9 @@ def conv_transpose2d(
             f"numbers: {rows}×{columns} would be left; use less padding"
         )
     algorithm = algorithm_for(method, spec)
+    more = [fits - size for fits, size in zip(spec.output_size((rows, columns)), x.shape[2:], strict=True)]
+    if any(more):  # output padding of a stride or more makes room for windows that x says nothing about
+        x = functional.pad(x, (0, more[1], 0, more[0]))
     return input_gradient(x, w, b, spec, algorithm, (rows, columns))
 
 
@@ -179,7 +183,7 @@ def _reach(image: Any, kernel: Any, mode: str) -> tuple[Pair, Pair]:
         _check_tensor(name, tensor)
         if tensor.ndim != 2:
             raise OperationError(f"{name} has the shape {tuple(tensor.shape)}: give rows and columns, such as (28, 28)")
-    if mode not in _MODES:
+    if str(mode) not in _MODES:
         raise OperationError(unknown("mode", str(mode), _MODES))
     rows, columns = (_MODES[mode](size) for size in kernel.shape)
     return rows, columns
@@ -211,6 +215,8 @@ def _check_tensor(label: str, tensor: Any) -> None:
         raise OperationError(f"{label} is a {type(tensor).__name__}: give a tensor, such as torch.tensor({label})")
     if tensor.dtype not in _FLOATS:
         raise OperationError(f"{label} is {_kind(tensor)}: give a float type, such as {label}.float()")
+    if tensor.layout != torch.strided:
+        raise OperationError(f"{label} is {_layout(tensor)}: give a dense tensor, such as {label}.to_dense()")
 
 
 def _check_channels(x: Tensor, w: Tensor, spec: ConvSpec) -> None:
@@ -237,11 +243,15 @@ def _output_padding(value: Any, spec: ConvSpec) -> tuple[int, int]:
     for more, stride, dilation in zip(extra, spec.stride, spec.dilation, strict=True):
         if more >= max(stride, dilation):
             raise OperationError(
-                f"output_padding = {value!r} must be less than the stride {times(spec.stride)} or the dilation "
-                f"{times(spec.dilation)}; use at most {max(stride, dilation) - 1}"
+                f"output_padding = {value!r} must be less than the stride {short(spec.stride)} or the dilation "
+                f"{short(spec.dilation)}; use at most {max(stride, dilation) - 1}"
             )
     return extra
 
 
 def _kind(tensor: Tensor) -> str:
     return str(tensor.dtype).removeprefix("torch.")
+
+
+def _layout(tensor: Tensor) -> str:
+    return str(tensor.layout).removeprefix("torch.").strip("_")

@@ -7,7 +7,7 @@ from importlib import import_module
 
 from neocog.errors import OperationError, unknown
 from neocog.ops.algorithm import Algorithm
-from neocog.ops.spec import ConvSpec, times
+from neocog.ops.spec import ConvSpec, short, times
 
 # name → file in this package, and the name of the algorithm in it
 _HOMES = {
@@ -43,9 +43,10 @@ def algorithm_for(method: str, spec: ConvSpec) -> Algorithm:
     Raises:
         OperationError: it can't, or there is none; the text names those that can.
     """
-    found = algorithm(method)
+    found = algorithm(str(method))
     if not found.supports(spec):
-        wanted = f"a {times(spec.kernel_size)} kernel, stride {times(spec.stride)}, dilation {times(spec.dilation)}"
+        size, stride, dilation = times(spec.kernel_size), short(spec.stride), short(spec.dilation)
+        wanted = f"a {size} kernel at stride {stride} and dilation {dilation}"
         fitting = ", ".join(name for name in METHODS if algorithm(name).supports(spec))
         raise OperationError(f"method '{method}' does {found.does}, not {wanted}; methods that fit: {fitting}")
     return found

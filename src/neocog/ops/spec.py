@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any
 
 from neocog.errors import OperationError
@@ -58,9 +59,9 @@ class ConvSpec:
         kernel = pair("kernel_size", kernel_size, least=1)
         steps = pair("stride", stride, least=1)
         gaps = pair("dilation", dilation, least=1)
-        if type(groups) is not int or groups < 1:
+        if not _whole(groups) or groups < 1:
             raise OperationError(f"groups = {groups!r}: give a whole number of at least 1")
-        return cls(kernel, steps, _sides(padding, kernel, steps, gaps), gaps, groups)
+        return cls(kernel, steps, _sides(padding, kernel, steps, gaps), gaps, int(groups))
 
     @property
     def windows(self) -> tuple[Window, Window]:
@@ -122,6 +123,11 @@ def times(sizes: Sequence[int]) -> str:
     return "×".join(str(size) for size in sizes)
 
 
+def short(sizes: Pair) -> str:
+    """A pair as people write it: one number where both are the same."""
+    return str(sizes[0]) if sizes[0] == sizes[1] else times(sizes)
+
+
 def pair(name: str, value: Any, least: int) -> Pair:
     """One number for both directions, or two, as (rows, columns)."""
     parts = (value, value) if _whole(value) else tuple(value) if isinstance(value, Sequence) else ()
@@ -131,19 +137,20 @@ def pair(name: str, value: Any, least: int) -> Pair:
 
 
 def _sides(padding: Any, kernel: Pair, stride: Pair, dilation: Pair) -> Sides:
-    if padding == "valid":
+    word = padding if isinstance(padding, str) else ""
+    if word == "valid":
         return 0, 0, 0, 0
-    if padding == "same":
+    if word == "same":
         if stride != (1, 1):
             raise OperationError(
-                f"padding 'same' keeps the size only at stride 1, not at stride {times(stride)}; "
+                f"padding 'same' keeps the size only at stride 1, not at stride {short(stride)}; "
                 "give the padding as numbers"
             )
         return (*same_padding(kernel[0], dilation[0]), *same_padding(kernel[1], dilation[1]))
     parts = (padding,) * 4 if _whole(padding) else tuple(padding) if isinstance(padding, Sequence) else ()
     if len(parts) == 2:
         parts = (parts[0], parts[0], parts[1], parts[1])
-    if isinstance(padding, str) or len(parts) != 4 or not all(_whole(part) and part >= 0 for part in parts):
+    if word or len(parts) != 4 or not all(_whole(part) and part >= 0 for part in parts):
         raise OperationError(
             f"padding = {padding!r}: give a whole number of at least 0, two (rows, columns), four (top, bottom, left, "
             "right), 'same' or 'valid'"
@@ -153,4 +160,4 @@ def _sides(padding: Any, kernel: Pair, stride: Pair, dilation: Pair) -> Sides:
 
 
 def _whole(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
+    return isinstance(value, Integral) and not isinstance(value, bool)  # numpy's whole numbers, too

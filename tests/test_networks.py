@@ -1,0 +1,141 @@
+"""A recipe's network on the convolution of one's choice: the same training, and refusals before any data is read."""
+
+from __future__ import annotations
+
+import csv
+
+import pytest
+import torch
+from torch import nn
+
+import neocog
+from conftest import STEPS, TINY
+from neocog import ops
+from neocog.device import choose
+from neocog.errors import RecipeError
+from neocog.networks import build
+from neocog.ops import METHODS
+from neocog.recipe import Recipe
+
+BLOCKS = (
+    "residual( conv 4 3 same | relu ; conv 4 1 ) | branches( conv 2 3 same ; conv 2 2 same ) | flatten | linear classes"
+)
+
+
+def curve(run: neocog.Run) -> list[float]:
+    with (run.path / "metrics.csv").open() as lines:
+        return [float(row["train_loss"]) for row in csv.DictReader(lines)]
+
+
+class Own(nn.Conv2d):
+    """A convolution with code of its own."""
+
+
+def odd_network(channels: int, classes: int) -> nn.Module:
+    return nn.Sequential(Own(channels, 2, 3), nn.Flatten(), nn.LazyLinear(classes))
+
+
+def plain_network(channels: int, classes: int) -> nn.Module:
+    return nn.Sequential(nn.Conv2d(channels, 2, 3), nn.Flatten(), nn.LazyLinear(classes))
+
+
+def with_method(method: str, layers: str = BLOCKS) -> nn.Module:
+    return build(Recipe.load("fast", {"model.layers": layers, "model.convolution": method}), (1, 6, 6), 3, None)
+
+
+@pytest.mark.parametrize("method", ["loops", "shift", "im2col", "toeplitz", "toeplitz-dense", "fft"])
+def test_every_convolution_of_a_network_is_replaced_and_the_function_stays(method):
+    ours, theirs = with_method(method), with_method("torch")
+    kinds = [type(module) for module in ours.modules() if isinstance(module, nn.Conv2d)]
+    assert kinds == [ops.Conv2d] * 4
+    x = torch.randn(2, 1, 6, 6)
+    torch.testing.assert_close(ours(x), theirs(x), rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(dict(ours.state_dict()), dict(theirs.state_dict()), rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_network_trains_on_each_method_as_on_torchs(method, arrays):
+    changes = {**STEPS, "train.precision": "float64", "model.layers": TINY}
+    ours, theirs = (
+        neocog.train("fast", data=arrays, run=name, set={**changes, "model.convolution": name}, tell=list)
+        for name in (method, "torch")
+    )
+    assert curve(ours) == pytest.approx(curve(theirs), abs=1e-9)
+    assert ours.results["test_accuracy"] == theirs.results["test_accuracy"]
+
+
+@pytest.mark.parametrize("method", ["im2col"])
+def test_200_steps_of_model_a_give_torchs_loss_curve(method):
+    changes = {"train.iterations": 200, "train.precision": "float64", "train.device": "cpu"}
+    ours, theirs = (
+        neocog.train("model-a", run=name, set={**changes, "model.convolution": name}) for name in (method, "torch")
+    )
+    assert len(curve(ours)) == 100
+    assert curve(ours) == pytest.approx(curve(theirs), abs=1e-5)
+    assert curve(ours)[-1] < 0.9 * curve(ours)[0], "it learned"
+
+
+def test_a_training_on_loops_says_how_long_it_will_take(arrays):
+    # 4 kernels of 3×3 over 8×8 places are 2,304 products, for 8 pictures and three passes 55,296.
+    changes = {**STEPS, "model.layers": TINY, "model.convolution": "loops", "loader.batch_size": 8000}
+    with pytest.warns(UserWarning) as caught:
+        neocog.train("fast", data=arrays, run="run", set=changes)
+    assert [str(note.message) for note in caught] == [
+        "model.convolution = 'loops' works product by product: about 8 s for each step; it is meant for reading, and "
+        "'shift' or 'im2col' compute the same"
+    ]
+
+
+def test_float64_trains_in_float64_and_answers_in_float32(arrays):
+    run = neocog.train(
+        "fast", data=arrays, run="run", set={**STEPS, "train.precision": "float64", "model.layers": TINY}
+    )
+    weights = run.directory.read_weights()
+    assert {tensor.dtype for tensor in weights.values()} == {torch.float64}
+    classifier = neocog.load(run.path)
+    assert next(classifier.model.parameters()).dtype == torch.float32
+    assert str(choose("cpu", "float64")) == "cpu in float64"
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        (
+            {"model.convolution": "im2cool"},
+            "recipe 'fast': model.convolution: unknown value 'im2cool'; did you mean 'im2col'? Known: "
+            f"{', '.join(sorted(['torch', *METHODS]))}",
+        ),
+        (
+            {"model.convolution": "winograd", "model.layers": TINY.replace("3 same", "5 same")},
+            "model.convolution = 'winograd': layer 1 'conv 4 5 same': method 'winograd' does 3×3 kernels at stride 1 "
+            "and dilation 1, not a 5×5 kernel at stride 1 and dilation 1; methods that fit: loops, shift, im2col, "
+            "toeplitz, toeplitz-dense, fft",
+        ),
+        (
+            {"model.convolution": "winograd", "model.layers": BLOCKS},
+            "model.convolution = 'winograd': layer 1.shortcut.1 'conv 4 1': method 'winograd' does 3×3 kernels at "
+            "stride 1 and dilation 1, not a 1×1 kernel at stride 1 and dilation 1; methods that fit: loops, shift, "
+            "im2col, toeplitz, toeplitz-dense, fft",
+        ),
+        (
+            {"model.convolution": "fft", "model.layers": "flatten | linear classes"},
+            "model.convolution = 'fft' but the network has no convolution; leave it out",
+        ),
+    ],
+)
+def test_a_method_that_does_not_fit_is_refused(arrays, changes, text):
+    with pytest.raises(RecipeError) as caught:
+        neocog.train("fast", data=arrays, run="run", set={**STEPS, **changes})
+    assert str(caught.value) == text
+
+
+def test_a_users_own_network_takes_a_method_unless_its_convolution_has_code_of_its_own(arrays):
+    changes = {**STEPS, "model.convolution": "shift"}
+    run = neocog.train("fast", data=arrays, model=plain_network, run="run", set=changes)
+    assert run.results["steps"] == STEPS["train.iterations"]
+    with pytest.raises(RecipeError) as caught:
+        neocog.train("fast", data=arrays, model=odd_network, set=changes)
+    assert str(caught.value) == (
+        "model.convolution = 'shift': module '0' is computed by code of its own (Own); use nn.Conv2d, or leave "
+        "model.convolution out"
+    )
