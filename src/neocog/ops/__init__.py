@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from neocog.ops.algorithm import Algorithm, Cost
     from neocog.ops.convolution import conv2d, conv_transpose2d, convolve2d, correlate2d
-    from neocog.ops.methods import METHODS, algorithm
+    from neocog.ops.methods import METHODS
     from neocog.ops.module import Conv2d
     from neocog.ops.spec import ConvSpec
 
@@ -29,7 +29,6 @@ _HOMES = {
     "Conv2d": "module",
     "ConvSpec": "spec",
     "Cost": "algorithm",
-    "algorithm": "methods",
     "conv2d": "convolution",
     "conv_transpose2d": "convolution",
     "convolve2d": "convolution",
@@ -41,7 +40,6 @@ __all__ = [
     "Conv2d",
     "ConvSpec",
     "Cost",
-    "algorithm",
     "conv2d",
     "conv_transpose2d",
     "convolve2d",

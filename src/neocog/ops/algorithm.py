@@ -45,6 +45,7 @@ class Algorithm(ABC):
     """
 
     does: str = "any specification"  # for the sentence that refuses the rest
+    error_factor: float = 1.0  # how many times larger than a plain sum's its rounding errors may be
 
     def supports(self, spec: ConvSpec) -> bool:
         """Whether this way can do that specification."""

@@ -181,8 +181,9 @@ def _reach(image: Any, kernel: Any, mode: str) -> tuple[Pair, Pair]:
     """Zeros before and after the rows and the columns, for arguments that are fine."""
     for name, tensor in (("image", image), ("kernel", kernel)):
         _check_tensor(name, tensor)
-        if tensor.ndim != 2:
+        if tensor.ndim != 2 or 0 in tensor.shape:
             raise OperationError(f"{name} has the shape {tuple(tensor.shape)}: give rows and columns, such as (28, 28)")
+    _check_alike("image", image, "kernel", kernel)
     if str(mode) not in _MODES:
         raise OperationError(unknown("mode", str(mode), _MODES))
     rows, columns = (_MODES[mode](size) for size in kernel.shape)
@@ -199,12 +200,7 @@ def _check_tensors(name: str, x: Any, w: Any, b: Any) -> None:
         _check_tensor(label, tensor)
         if tensor.ndim != dimensions:
             raise OperationError(f"{label} has the shape {tuple(tensor.shape)}: {name} takes {wanted}")
-        if tensor.dtype != x.dtype:
-            raise OperationError(
-                f"x is {_kind(x)} but {label} is {_kind(tensor)}: give both one type, such as {label}.to(x.dtype)"
-            )
-        if tensor.device != x.device:
-            raise OperationError(f"x is on {x.device} but {label} is on {tensor.device}: use {label}.to(x.device)")
+        _check_alike("x", x, label, tensor)
     for label, tensor, _, _ in given[:2]:
         if 0 in tensor.shape[1:] or (label == "w" and len(tensor) == 0):
             raise OperationError(f"{label} has the shape {tuple(tensor.shape)}: only the number of pictures may be 0")
@@ -217,6 +213,15 @@ def _check_tensor(label: str, tensor: Any) -> None:
         raise OperationError(f"{label} is {_kind(tensor)}: give a float type, such as {label}.float()")
     if tensor.layout != torch.strided:
         raise OperationError(f"{label} is {_layout(tensor)}: give a dense tensor, such as {label}.to_dense()")
+
+
+def _check_alike(first: str, x: Tensor, second: str, w: Tensor) -> None:
+    if w.dtype != x.dtype:
+        raise OperationError(
+            f"{first} is {_kind(x)} but {second} is {_kind(w)}: give both one type, such as {second}.to({first}.dtype)"
+        )
+    if w.device != x.device:
+        raise OperationError(f"{first} is on {x.device} but {second} is on {w.device}: use {second}.to({first}.device)")
 
 
 def _check_channels(x: Tensor, w: Tensor, spec: ConvSpec) -> None:

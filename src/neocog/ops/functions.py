@@ -49,8 +49,7 @@ class _Forward(Function):
         ctx.save_for_backward(x_NCHW, w_KCRS)
         ctx.spec, ctx.algorithm = spec, algorithm
         shape = (len(x_NCHW), len(w_KCRS), *spec.output_size(x_NCHW.shape[2:]))
-        y_NKPQ = _computed(lambda x, w: algorithm.forward(x, w, spec), x_NCHW, w_KCRS, shape)
-        return y_NKPQ if b_K is None else y_NKPQ + b_K[:, None, None]
+        return _computed(lambda x, w: _plus(algorithm.forward(x, w, spec), b_K), x_NCHW, w_KCRS, shape)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
@@ -80,8 +79,7 @@ class _InputGradient(Function):
         ctx.save_for_backward(g_NKPQ, w_KCRS)
         ctx.spec, ctx.algorithm = spec, algorithm
         shape = (len(g_NKPQ), w_KCRS.shape[1] * spec.groups, *input_size)
-        gx_NCHW = _computed(lambda g, w: algorithm.grad_x(g, w, spec, input_size), g_NKPQ, w_KCRS, shape)
-        return gx_NCHW if b_C is None else gx_NCHW + b_C[:, None, None]
+        return _computed(lambda g, w: _plus(algorithm.grad_x(g, w, spec, input_size), b_C), g_NKPQ, w_KCRS, shape)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
@@ -117,12 +115,16 @@ class _WeightGradient(Function):
         return gg, gx, None, None
 
 
+def _plus(y_NKPQ: Tensor, b_K: Tensor | None) -> Tensor:
+    return y_NKPQ if b_K is None else y_NKPQ + b_K[:, None, None]
+
+
 def _computed(
     operation: Callable[[Tensor, Tensor], Tensor], first: Tensor, second: Tensor, shape: tuple[int, ...]
 ) -> Tensor:
     """What an algorithm may rely on: no empty tensors, no half precision, no autocast.
 
-    Half types are computed in float32 and rounded once, as torch's own kernels do.
+    Half types are computed in float32, bias and all, and rounded once.
     """
     if first.numel() == 0 or second.numel() == 0:
         return first.new_zeros(shape)

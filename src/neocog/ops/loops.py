@@ -13,8 +13,6 @@ from neocog.ops.algorithm import Algorithm, Cost, definition_macs
 from neocog.ops.padding import padded, padded_bytes, unpadded
 from neocog.ops.spec import ConvSpec, Pair, Shape4
 
-_LISTED_BYTES = 32  # a number in a list of CPython: 24 for the float, 8 for the reference to it
-
 
 class Loops(Algorithm):
     """The definition, index by index. Sums are kept in float64 whatever the type, and rounded once at the end.
@@ -62,13 +60,25 @@ class Loops(Algorithm):
         return _tensor(gw, (K, D, R, S), g_NKPQ)
 
     def cost(self, spec: ConvSpec, x_shape: Shape4, out_channels: int, itemsize: int = 4) -> Cost:
-        """The definition's multiply-adds; all numbers as lists, and a padded copy of the picture."""
-        N, C, H, W = x_shape
-        x = N * C * prod(spec.padded_size((H, W)))
-        w = out_channels * (C // spec.groups) * prod(spec.kernel_size)
-        y = N * out_channels * prod(spec.output_size((H, W)))
-        lists = _LISTED_BYTES * (x + w + y)
-        return Cost(definition_macs(spec, x_shape, out_channels), lists + padded_bytes(spec, x_shape, itemsize))
+        """The definition's multiply-adds; all numbers as lists, and the result in float64 before it's rounded.
+
+        Where the output is small, the peak is at the beginning: the padded picture beside its list.
+        """
+        (N, C, H, W), K = x_shape, out_channels
+        x_shape_padded = (N, C, *spec.padded_size((H, W)))
+        w_shape = (K, C // spec.groups, *spec.kernel_size)
+        y_shape = (N, K, *spec.output_size((H, W)))
+        at_first = _list_bytes(x_shape_padded) + padded_bytes(spec, x_shape, itemsize)
+        at_last = sum(_list_bytes(shape) for shape in (x_shape_padded, w_shape, y_shape))
+        if itemsize < 8:
+            at_last += 8 * prod(y_shape)
+        return Cost(definition_macs(spec, x_shape, out_channels), max(at_first, at_last))
+
+
+def _list_bytes(shape: tuple[int, ...]) -> int:
+    """Nested lists in CPython: 24 for a number, 8 for a place in a list, and about 64 for each list itself."""
+    lists = [prod(shape[:depth]) for depth in range(len(shape))]
+    return 24 * prod(shape) + sum((64 + 8 * size) * count for count, size in zip(lists, shape, strict=True))
 
 
 def _zeros(*shape: int) -> Any:

@@ -95,15 +95,15 @@ class ConvSpec:
         padded, extent = self.padded_size(input_size), self.extent
         if extent[0] > padded[0] or extent[1] > padded[1]:
             spread = (
-                f" at dilation {times(self.dilation)} spans {times(extent)} pixels and"
+                f" at dilation {short(self.dilation)} spans {times(extent)} pixels and"
                 if self.dilation != (1, 1)
                 else ""
             )
-            around = f" with its padding, {times(padded)}," if any(self.padding) else ""
-            short = max(-(-(need - have) // 2) for need, have in zip(extent, padded, strict=True))
+            around = f" ({times(padded)} with its padding)" if any(self.padding) else ""
+            missing = max(-(-(need - have) // 2) for need, have in zip(extent, padded, strict=True))
             raise OperationError(
                 f"a {times(self.kernel_size)} kernel{spread} does not fit the {times(input_size)} picture{around}; "
-                f"use a smaller kernel, or {short} more padding on each side"
+                f"use a smaller kernel, or {missing} more padding on each side"
             )
         rows, columns = (output_size(size, window) for size, window in zip(input_size, self.windows, strict=True))
         return rows, columns
