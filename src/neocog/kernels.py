@@ -1,1 +1,0 @@
-"""Named kernels, and learning a kernel from examples."""
