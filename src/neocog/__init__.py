@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from neocog.data import catalogue, fetch
     from neocog.errors import NeocogError
     from neocog.evaluation import Evaluation, mean_interval, wilson_interval
+    from neocog.filtering import Convolved, convolve
     from neocog.finished import Run, evaluate, load
+    from neocog.kernels import Kernel, kernel, learn_kernel
     from neocog.layers import parse
     from neocog.predict import Classifier
     from neocog.progress import ProgressBar
@@ -29,7 +31,9 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "Classifier": "predict",
+    "Convolved": "filtering",
     "Evaluation": "evaluation",
+    "Kernel": "kernels",
     "NeocogError": "errors",
     "Observer": "training",
     "Plan": "training",
@@ -39,9 +43,12 @@ _HOMES = {
     "Run": "finished",
     "Summary": "summary",
     "catalogue": "data",
+    "convolve": "filtering",
     "describe_data": "workflow",
     "evaluate": "finished",
     "fetch": "data",
+    "kernel": "kernels",
+    "learn_kernel": "kernels",
     "load": "finished",
     "mean_interval": "evaluation",
     "parse": "layers",
@@ -52,7 +59,9 @@ _HOMES = {
 }
 __all__ = [
     "Classifier",
+    "Convolved",
     "Evaluation",
+    "Kernel",
     "NeocogError",
     "Observer",
     "Plan",
@@ -62,9 +71,12 @@ __all__ = [
     "Run",
     "Summary",
     "catalogue",
+    "convolve",
     "describe_data",
     "evaluate",
     "fetch",
+    "kernel",
+    "learn_kernel",
     "load",
     "mean_interval",
     "parse",

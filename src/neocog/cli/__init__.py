@@ -10,8 +10,10 @@ import sys
 
 import typer
 
+from neocog.cli.convolve import convolve
 from neocog.cli.data import app as data_app
 from neocog.cli.evaluate import evaluate
+from neocog.cli.kernels import kernels
 from neocog.cli.predict import predict
 from neocog.cli.recipes import recipes
 from neocog.cli.summary import summary
@@ -27,8 +29,8 @@ app = typer.Typer(
     add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for verb in (train, evaluate, predict, summary, recipes):
-    app.command(no_args_is_help=verb in (evaluate, predict, summary))(verb)
+for verb in (train, evaluate, predict, summary, recipes, convolve, kernels):
+    app.command(no_args_is_help=verb in (evaluate, predict, summary, convolve))(verb)
 app.add_typer(data_app, name="data")
 
 

@@ -25,6 +25,27 @@ Set = Annotated[
 ]
 
 
+def _setting(help_: str, metavar: str | None = None, *names: str) -> Any:
+    """An option that goes to the maker of a named kernel, which refuses what it doesn't take."""
+    panel = "Settings of named kernels"
+    return typer.Option(*names, help=help_, metavar=metavar, rich_help_panel=panel, show_default=False)
+
+
+# The settings of named kernels, which `convolve` and `kernels` both take.
+Size = Annotated[int | None, _setting("Rows and columns of the kernel.", "N")]
+Sigma = Annotated[float | None, _setting("gaussian, unsharp, gabor: width of the bell.", "PIXELS")]
+Amount = Annotated[float | None, _setting("unsharp: how much to sharpen.", "X")]
+Direction = Annotated[str | None, _setting("sobel, prewitt, scharr.", "x|y")]
+Normalize = Annotated[bool | None, _setting("Derivatives: scaled to the change per pixel.", None, "--normalize")]
+Neighbours = Annotated[int | None, _setting("laplacian.", "4|8")]
+Length = Annotated[int | None, _setting("motion: pixels along the line.", "N")]
+Angle = Annotated[float | None, _setting("motion, gabor: 0 is to the right, 90 is up.", "DEGREES")]
+Wavelength = Annotated[float | None, _setting("gabor: from stripe to stripe.", "PIXELS")]
+Phase = Annotated[float | None, _setting("gabor: shift of the stripes.", "DEGREES")]
+Aspect = Annotated[float | None, _setting("gabor: width over length of the bell.", "X")]
+Seed = Annotated[int | None, _setting("gaussian-as-published: names its random numbers.", "N")]
+
+
 def print_json(content: Any) -> None:
     """One JSON object on standard output."""
     typer.echo(json.dumps(content, ensure_ascii=False, indent=2))

@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 import warnings
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
@@ -94,23 +94,11 @@ class Preprocess:
         Raises:
             PictureError: the picture can't be read; the text names it, the reason and the mend.
         """
-        try:
-            return self.pixels(picture)
-        except Unreadable as error:
-            raise PictureError(f"cannot read {named(picture)}: {error.reason}; {error.mend}") from None
+        return read_or_refuse(picture, self.fitted)
 
     def pixels(self, picture: Picture) -> np.ndarray:
         """As calling it, but raises the bare `Unreadable`, for those who collect many."""
-        with quiet_pillow():
-            try:
-                with opened(picture) as image:
-                    return self.fitted(image)
-            except Unreadable:
-                raise
-            # Pillow's plugins let nearly every built-in exception escape on damaged files (SyntaxError, ValueError,
-            # struct.error, zlib.error, IndexError, MemoryError, …), so the door names them all.
-            except Exception as error:
-                raise explained(error) from None
+        return read(picture, self.fitted)
 
     def fitted(self, image: Image.Image) -> np.ndarray:
         """Upright, plain, resized."""
@@ -180,6 +168,52 @@ class Preprocess:
         with quiet_pillow():
             over_cores(work, len(out), "resizing pictures", progress)
         return out
+
+
+def whole(picture: Picture, channels: int = 0) -> np.ndarray:
+    """The pixels of one picture upright and at its own size, over white where it is transparent: uint8 (H, W, C).
+
+    `channels` is 1 for grey and 3 for RGB; 0 leaves grey what is stored as grey, and makes the rest RGB.
+    Raises PictureError, as calling a Preprocess does.
+
+    >>> whole(Image.new("RGB", (5, 2), "white")).shape, whole(Image.new("L", (5, 2))).shape
+    ((2, 5, 3), (2, 5, 1))
+    """
+
+    def at_its_size(image: Image.Image) -> np.ndarray:
+        if not all(image.size):
+            raise Unreadable("it has no pixels", "give a picture of at least 1 × 1")
+        size = image.size if orientation(image) in (5, 6, 7, 8) else image.size[::-1]
+        return Preprocess(size, channels or (1 if is_grey(image) else 3)).fitted(image)
+
+    return read_or_refuse(picture, at_its_size)
+
+
+def is_grey(image: Image.Image) -> bool:
+    """Whether a picture is stored as grey; one stored in colours may show nothing but grey, too."""
+    return image.mode in ("1", "L", "LA", "I", "F") or image.mode.startswith("I;16")
+
+
+def read_or_refuse(picture: Picture, work: Callable[[Image.Image], np.ndarray]) -> np.ndarray:
+    """What `work` makes of the opened picture, or one line that names the picture, the reason and the mend."""
+    try:
+        return read(picture, work)
+    except Unreadable as error:
+        raise PictureError(f"cannot read {named(picture)}: {error.reason}; {error.mend}") from None
+
+
+def read(picture: Picture, work: Callable[[Image.Image], np.ndarray]) -> np.ndarray:
+    """What `work` makes of the opened picture, or the bare `Unreadable`."""
+    with quiet_pillow():
+        try:
+            with opened(picture) as image:
+                return work(image)
+        except Unreadable:
+            raise
+        # Pillow's plugins let nearly every built-in exception escape on damaged files (SyntaxError, ValueError,
+        # struct.error, zlib.error, IndexError, MemoryError, …), so the door names them all.
+        except Exception as error:
+            raise explained(error) from None
 
 
 def named(picture: Picture) -> str:
