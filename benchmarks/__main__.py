@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-NAMES = ("start", "memory", "load", "data_path", "fast", "model_a", "small", "accurate", "picture")
+NAMES = ("start", "memory", "load", "data_path", "fast", "model_a", "small", "accurate", "convolutions", "picture")
 
 for name in NAMES:
     print(f"== {name}", flush=True)

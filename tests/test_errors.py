@@ -13,6 +13,8 @@ from neocog.errors import NeocogError, unknown
 def test_the_family_is_the_tree_in_the_docstring():
     parents = {
         "LayerError": "NeocogError",
+        "OperationError": "NeocogError",
+        "KernelError": "NeocogError",
         "RecipeError": "NeocogError",
         "DataError": "NeocogError",
         "PictureError": "DataError",
@@ -34,6 +36,8 @@ def test_the_family_is_the_tree_in_the_docstring():
 def test_one_except_catches_every_one():
     for name in (
         "LayerError",
+        "OperationError",
+        "KernelError",
         "RecipeError",
         "PictureError",
         "DownloadError",

@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from neocog.ops import functions
-from neocog.ops.algorithm import Algorithm
+from neocog.ops.contract import Algorithm
 from neocog.ops.fft import FrequencyDomain
 from neocog.ops.spec import ConvSpec, Shape4
 from neocog.ops.winograd import Winograd

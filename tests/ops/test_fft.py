@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from neocog.ops.algorithm import Cost
+from neocog.ops.contract import Cost
 from neocog.ops.convolution import conv2d, convolve2d, correlate2d
 from neocog.ops.fft import FFT, fast_length
 from neocog.ops.spec import ConvSpec, Shape4

@@ -20,7 +20,7 @@ import test_transposed
 from cases import OPERATIONS, caught_by
 
 from neocog import ops
-from neocog.ops.algorithm import Algorithm
+from neocog.ops.contract import Algorithm
 from neocog.ops.methods import METHODS, algorithm
 
 HOMES = {

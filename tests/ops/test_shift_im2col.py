@@ -11,7 +11,7 @@ from torch.nn import functional
 from torch.nn.grad import conv2d_input, conv2d_weight
 
 from neocog.ops import im2col
-from neocog.ops.algorithm import Algorithm, Cost
+from neocog.ops.contract import Algorithm, Cost
 from neocog.ops.im2col import IM2COL, patch_matrix
 from neocog.ops.shift import SHIFT
 from neocog.ops.spec import ConvSpec, Shape4

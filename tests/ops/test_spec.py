@@ -15,7 +15,7 @@ from torch.nn import functional
 
 from neocog import ops
 from neocog.errors import OperationError
-from neocog.ops.algorithm import definition_macs
+from neocog.ops.contract import definition_macs
 from neocog.ops.methods import METHODS, algorithm
 from neocog.ops.spec import ConvSpec
 

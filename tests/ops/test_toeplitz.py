@@ -14,7 +14,7 @@ from torch.nn import functional
 from conftest import ENVIRONMENT
 from neocog.errors import OperationError
 from neocog.ops import toeplitz
-from neocog.ops.algorithm import Algorithm, Cost, definition_macs
+from neocog.ops.contract import Algorithm, Cost, definition_macs
 from neocog.ops.convolution import conv2d
 from neocog.ops.spec import ConvSpec, Shape4
 from neocog.ops.toeplitz import DENSE, SPARSE, toeplitz_matrix

@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from neocog import ops
 from neocog.errors import OperationError
-from neocog.ops.algorithm import Algorithm, Cost, definition_macs
+from neocog.ops.contract import Algorithm, Cost, definition_macs
 from neocog.ops.spec import ConvSpec
 from neocog.ops.toom_cook import growth, transforms
 from neocog.ops.winograd import F2X2, F4X4

@@ -1,12 +1,13 @@
 """Convolution and pooling from first principles: one contract, many algorithms.
 
-    spec       how kernels walk over a picture, checked once
-    algorithm  the contract, with both gradients derived; one file each: loops, shift, im2col, toeplitz, fft, winograd
-    methods    the algorithms by name
-    functions  what torch can differentiate, around any algorithm
-    convolution, pooling   the public functions, which check what they are given
-    trace      one number that comes out, product by product
-    module     nn.Conv2d on any of the algorithms
+    spec, pool_spec   how kernels and windows walk over a picture, checked once
+    contract          what every algorithm answers for, with both gradients derived
+    loops, shift, im2col, toeplitz, fft, winograd (with toom_cook)   one algorithm each; padding is what they share
+    methods           the algorithms by name
+    functions         what torch can differentiate, around any algorithm
+    convolution, pooling   the public functions, which check what they are given (checks)
+    trace             one number that comes out, product by product
+    module            nn.Conv2d on any of the algorithms
 
 Names are imported when they are first used: those of specs and methods need no torch.
 """
@@ -17,22 +18,47 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from neocog.ops.algorithm import Algorithm, Cost
+    from neocog.ops.contract import Algorithm, Cost
     from neocog.ops.convolution import conv2d, conv_transpose2d, convolve2d, correlate2d
-    from neocog.ops.methods import METHODS
+    from neocog.ops.im2col import patch_matrix
+    from neocog.ops.methods import METHODS, algorithm
     from neocog.ops.module import Conv2d
+    from neocog.ops.pool_spec import PoolSpec
+    from neocog.ops.pooling import (
+        adaptive_avg_pool2d,
+        adaptive_max_pool2d,
+        avg_pool2d,
+        global_avg_pool2d,
+        global_max_pool2d,
+        max_pool2d,
+    )
     from neocog.ops.spec import ConvSpec
+    from neocog.ops.toeplitz import toeplitz_matrix
+    from neocog.ops.trace import Term, Trace, trace_window
 
 _HOMES = {
     "METHODS": "methods",
-    "Algorithm": "algorithm",
+    "Algorithm": "contract",
     "Conv2d": "module",
     "ConvSpec": "spec",
-    "Cost": "algorithm",
+    "Cost": "contract",
+    "PoolSpec": "pool_spec",
+    "Term": "trace",
+    "Trace": "trace",
+    "adaptive_avg_pool2d": "pooling",
+    "adaptive_max_pool2d": "pooling",
+    "algorithm": "methods",
+    "avg_pool2d": "pooling",
     "conv2d": "convolution",
     "conv_transpose2d": "convolution",
     "convolve2d": "convolution",
     "correlate2d": "convolution",
+    "global_avg_pool2d": "pooling",
+    "global_max_pool2d": "pooling",
+    "max_pool2d": "pooling",
+    "patch_matrix": "im2col",
+    "toeplitz_matrix": "toeplitz",
+    "trace_window": "trace",
 }
 __all__ = [
     "METHODS",
@@ -40,10 +66,23 @@ __all__ = [
     "Conv2d",
     "ConvSpec",
     "Cost",
+    "PoolSpec",
+    "Term",
+    "Trace",
+    "adaptive_avg_pool2d",
+    "adaptive_max_pool2d",
+    "algorithm",
+    "avg_pool2d",
     "conv2d",
     "conv_transpose2d",
     "convolve2d",
     "correlate2d",
+    "global_avg_pool2d",
+    "global_max_pool2d",
+    "max_pool2d",
+    "patch_matrix",
+    "toeplitz_matrix",
+    "trace_window",
 ]
 
 

@@ -5,18 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import torch
 from torch import Tensor
 from torch.nn import functional
 
 from neocog.errors import OperationError, unknown
 from neocog.geometry import same_padding
+from neocog.ops.checks import check_alike, check_tensor
 from neocog.ops.functions import forward, input_gradient
 from neocog.ops.methods import algorithm_for
 from neocog.ops.spec import ConvSpec, Padding, Pair, pair, short, times
 
 Number = int | Sequence[int]
-_FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 
 
 def conv2d(
@@ -47,13 +46,14 @@ def conv2d(
 
     Returns:
         (N, K, P, Q) with P = ⌊(H + top + bottom − dilation·(R − 1) − 1)/stride⌋ + 1, and Q alike. Torch can
-        differentiate it any number of times, by gradients derived in `neocog.ops.algorithm`.
+        differentiate it any number of times, by gradients derived in `neocog.ops.contract`.
 
     Raises:
         OperationError: shapes, types or numbers that don't fit, or a method that can't do them.
 
     Source: Dumoulin & Visin, "A guide to convolution arithmetic for deep learning" (2016, arXiv:1603.07285).
 
+    >>> import torch
     >>> x = torch.arange(9.0).reshape(1, 1, 3, 3)
     >>> conv2d(x, torch.arange(4.0).reshape(1, 1, 2, 2)).tolist()
     [[[[19.0, 25.0], [37.0, 43.0]]]]
@@ -98,6 +98,7 @@ def conv_transpose2d(
 
     Source: Dumoulin & Visin (2016), chapter 4.
 
+    >>> import torch
     >>> conv_transpose2d(torch.ones(1, 1, 2, 2), torch.ones(1, 1, 2, 2)).tolist()
     [[[[1.0, 2.0, 1.0], [2.0, 4.0, 2.0], [1.0, 2.0, 1.0]]]]
     """
@@ -144,6 +145,7 @@ def correlate2d(image: Tensor, kernel: Tensor, mode: str = "valid", *, method: s
 
     Source: Goodfellow, Bengio & Courville, "Deep Learning" (2016), equation 9.6.
 
+    >>> import torch
     >>> correlate2d(torch.tensor([[0.0, 1.0, 1.0, 0.0]]), torch.tensor([[1.0, -1.0]])).tolist()
     [[-1.0, 0.0, 1.0]]
     """
@@ -162,6 +164,7 @@ def convolve2d(image: Tensor, kernel: Tensor, mode: str = "valid", *, method: st
 
     Source: Goodfellow, Bengio & Courville, "Deep Learning" (2016), equation 9.4.
 
+    >>> import torch
     >>> convolve2d(torch.tensor([[0.0, 1.0, 1.0, 0.0]]), torch.tensor([[1.0, -1.0]])).tolist()
     [[1.0, 0.0, -1.0]]
     """
@@ -180,10 +183,10 @@ _MODES: dict[str, Callable[[int], Pair]] = {
 def _reach(image: Any, kernel: Any, mode: str) -> tuple[Pair, Pair]:
     """Zeros before and after the rows and the columns, for arguments that are fine."""
     for name, tensor in (("image", image), ("kernel", kernel)):
-        _check_tensor(name, tensor)
+        check_tensor(name, tensor)
         if tensor.ndim != 2 or 0 in tensor.shape:
             raise OperationError(f"{name} has the shape {tuple(tensor.shape)}: give rows and columns, such as (28, 28)")
-    _check_alike("image", image, "kernel", kernel)
+    check_alike("image", image, "kernel", kernel)
     if str(mode) not in _MODES:
         raise OperationError(unknown("mode", str(mode), _MODES))
     rows, columns = (_MODES[mode](size) for size in kernel.shape)
@@ -197,31 +200,13 @@ def _check_tensors(name: str, x: Any, w: Any, b: Any) -> None:
     if b is not None:
         given.append(("b", b, 1, "(K)"))
     for label, tensor, dimensions, wanted in given:
-        _check_tensor(label, tensor)
+        check_tensor(label, tensor)
         if tensor.ndim != dimensions:
             raise OperationError(f"{label} has the shape {tuple(tensor.shape)}: {name} takes {wanted}")
-        _check_alike("x", x, label, tensor)
+        check_alike("x", x, label, tensor)
     for label, tensor, _, _ in given[:2]:
         if 0 in tensor.shape[1:] or (label == "w" and len(tensor) == 0):
             raise OperationError(f"{label} has the shape {tuple(tensor.shape)}: only the number of pictures may be 0")
-
-
-def _check_tensor(label: str, tensor: Any) -> None:
-    if not isinstance(tensor, Tensor):
-        raise OperationError(f"{label} is a {type(tensor).__name__}: give a tensor, such as torch.tensor({label})")
-    if tensor.dtype not in _FLOATS:
-        raise OperationError(f"{label} is {_kind(tensor)}: give a float type, such as {label}.float()")
-    if tensor.layout != torch.strided:
-        raise OperationError(f"{label} is {_layout(tensor)}: give a dense tensor, such as {label}.to_dense()")
-
-
-def _check_alike(first: str, x: Tensor, second: str, w: Tensor) -> None:
-    if w.dtype != x.dtype:
-        raise OperationError(
-            f"{first} is {_kind(x)} but {second} is {_kind(w)}: give both one type, such as {second}.to({first}.dtype)"
-        )
-    if w.device != x.device:
-        raise OperationError(f"{first} is on {x.device} but {second} is on {w.device}: use {second}.to({first}.device)")
 
 
 def _check_channels(x: Tensor, w: Tensor, spec: ConvSpec) -> None:
@@ -252,11 +237,3 @@ def _output_padding(value: Any, spec: ConvSpec) -> tuple[int, int]:
                 f"{short(spec.dilation)}; use at most {max(stride, dilation) - 1}"
             )
     return extra
-
-
-def _kind(tensor: Tensor) -> str:
-    return str(tensor.dtype).removeprefix("torch.")
-
-
-def _layout(tensor: Tensor) -> str:
-    return str(tensor.layout).removeprefix("torch.").strip("_")

@@ -43,7 +43,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from neocog.ops.algorithm import Algorithm, Cost
+from neocog.ops.contract import Algorithm, Cost
 from neocog.ops.padding import unpadded
 from neocog.ops.spec import ConvSpec, Pair, Shape4
 

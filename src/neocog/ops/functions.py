@@ -15,10 +15,9 @@ import torch
 from torch import Tensor
 from torch.autograd import Function
 
-from neocog.ops.algorithm import Algorithm
+from neocog.ops.checks import HALF
+from neocog.ops.contract import Algorithm
 from neocog.ops.spec import ConvSpec, Pair
-
-_HALF = (torch.float16, torch.bfloat16)
 
 
 def forward(x_NCHW: Tensor, w_KCRS: Tensor, b_K: Tensor | None, spec: ConvSpec, algorithm: Algorithm) -> Tensor:
@@ -130,6 +129,6 @@ def _computed(
         return first.new_zeros(shape)
     kind = first.dtype
     with torch.autocast(first.device.type, enabled=False):
-        if kind in _HALF:
+        if kind in HALF:
             return operation(first.float(), second.float()).to(kind)
         return operation(first, second)

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from neocog.ops.algorithm import Algorithm, Cost, definition_macs
+from neocog.ops.contract import Algorithm, Cost, definition_macs
 from neocog.ops.padding import padded, padded_bytes, unpadded
 from neocog.ops.spec import ConvSpec, Pair, Shape4
 

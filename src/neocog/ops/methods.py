@@ -6,7 +6,7 @@ from functools import cache
 from importlib import import_module
 
 from neocog.errors import OperationError, unknown
-from neocog.ops.algorithm import Algorithm
+from neocog.ops.contract import Algorithm
 from neocog.ops.spec import ConvSpec, short, times
 
 # name → file in this package, and the name of the algorithm in it

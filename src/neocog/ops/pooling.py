@@ -33,13 +33,12 @@ from torch import Tensor
 from torch.autograd import Function
 
 from neocog.errors import OperationError
+from neocog.ops.checks import HALF, check_tensor
 from neocog.ops.pool_spec import PoolSpec, Reads, adaptive_reads, check_flag
 from neocog.ops.spec import Pair
 
 Number = int | Sequence[int]
 OutputSize = int | Sequence[int | None]
-_HALF = (torch.float16, torch.bfloat16)
-_FLOATS = (*_HALF, torch.float32, torch.float64)
 
 
 def max_pool2d(
@@ -355,15 +354,12 @@ def _lengths(windows: Reads) -> tuple[int, ...]:
 
 def _at_least_float32(x: Tensor) -> Tensor:
     """Sums of half types are kept in float32 and rounded once."""
-    return x.float() if x.dtype in _HALF else x
+    return x.float() if x.dtype in HALF else x
 
 
 def _checked_size(name: str, x: Any) -> Pair:
     """Rows and columns of pictures that can be pooled."""
-    if not isinstance(x, Tensor):
-        raise OperationError(f"x is a {type(x).__name__}: give a tensor, such as torch.tensor(x)")
-    if x.dtype not in _FLOATS:
-        raise OperationError(f"x is {str(x.dtype).removeprefix('torch.')}: give a float type, such as x.float()")
+    check_tensor("x", x)
     if x.ndim not in (3, 4):
         raise OperationError(f"x has the shape {tuple(x.shape)}: {name} takes (N, C, H, W) or (C, H, W)")
     if 0 in x.shape[-3:]:

@@ -46,7 +46,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from neocog.errors import OperationError
-from neocog.ops.algorithm import Algorithm, Cost
+from neocog.ops.checks import check_tensor
+from neocog.ops.contract import Algorithm, Cost
 from neocog.ops.spec import ConvSpec, Pair, Shape4, times
 
 _LARGEST_DENSE = 2**30  # bytes: above it, a mistake is likelier than a wish
@@ -269,12 +270,7 @@ def _index_type(*counts: int) -> torch.dtype:
 def _check(w: Any, input_shape: Any, spec: Any) -> None:
     if not isinstance(spec, ConvSpec):
         raise OperationError(f"spec is a {type(spec).__name__}: give a ConvSpec, such as ConvSpec.make(3)")
-    if not isinstance(w, Tensor):
-        raise OperationError(f"w is a {type(w).__name__}: give a tensor, such as torch.tensor(w)")
-    if w.layout is not torch.strided:
-        raise OperationError(f"w is {str(w.layout).removeprefix('torch.')}: give a dense tensor, such as w.to_dense()")
-    if not w.is_floating_point():
-        raise OperationError(f"w is {str(w.dtype).removeprefix('torch.')}: give a float type, such as w.float()")
+    check_tensor("w", w)
     if w.ndim != 4 or 0 in w.shape:
         raise OperationError(
             f"w has the shape {tuple(w.shape)}: toeplitz_matrix takes (K, C/groups, R, S), none of it 0"

@@ -35,7 +35,7 @@ from math import prod
 import torch
 from torch import Tensor
 
-from neocog.ops.algorithm import Algorithm, Cost
+from neocog.ops.contract import Algorithm, Cost
 from neocog.ops.padding import cell_view, padded, unpadded
 from neocog.ops.spec import ConvSpec, Pair, Shape4
 from neocog.ops.toom_cook import growth, transforms

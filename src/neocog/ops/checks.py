@@ -1,0 +1,38 @@
+"""What the public functions ask of a tensor, in the same words everywhere."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from neocog.errors import OperationError
+
+HALF = (torch.float16, torch.bfloat16)
+FLOATS = (*HALF, torch.float32, torch.float64)
+
+
+def check_tensor(label: str, tensor: Any) -> None:
+    """Raises OperationError unless it is a dense tensor of a float type."""
+    if not isinstance(tensor, Tensor):
+        raise OperationError(f"{label} is a {type(tensor).__name__}: give a tensor, such as torch.tensor({label})")
+    if tensor.dtype not in FLOATS:
+        raise OperationError(f"{label} is {_kind(tensor)}: give a float type, such as {label}.float()")
+    if tensor.layout != torch.strided:
+        layout = str(tensor.layout).removeprefix("torch.").strip("_")
+        raise OperationError(f"{label} is {layout}: give a dense tensor, such as {label}.to_dense()")
+
+
+def check_alike(first: str, x: Tensor, second: str, w: Tensor) -> None:
+    """Raises OperationError unless both tensors have one type and lie on one device."""
+    if w.dtype != x.dtype:
+        raise OperationError(
+            f"{first} is {_kind(x)} but {second} is {_kind(w)}: give both one type, such as {second}.to({first}.dtype)"
+        )
+    if w.device != x.device:
+        raise OperationError(f"{first} is on {x.device} but {second} is on {w.device}: use {second}.to({first}.device)")
+
+
+def _kind(tensor: Tensor) -> str:
+    return str(tensor.dtype).removeprefix("torch.")
