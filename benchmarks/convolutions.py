@@ -21,7 +21,7 @@ from torch import Tensor
 from torch.nn import functional
 from torch.nn.grad import conv2d_input, conv2d_weight
 
-from benchmarks.common import Report
+from benchmarks.common import Report, train
 from benchmarks.picture import PICTURE
 from neocog.ops.contract import Cost, definition_macs
 from neocog.ops.methods import METHODS, algorithm
@@ -36,6 +36,9 @@ MOST_MACS_ELSE, MOST_BYTES = 2e10, 4e8
 # Bounds at the main shape: how many times torch's forward time each may take; how many times faster than loops.
 BOUNDS = {"im2col": 4, "shift": 8, "fft": 30}
 TOEPLITZ_BOUND = 100
+# Ways that a person would wait for, and how long.
+TRAINED = ("torch", "shift", "im2col", "toeplitz", "fft")
+STEPS, ROUNDS_OF_TRAINING = 100, 3
 
 DRAWN = PICTURE.with_name("convolutions.png")
 # Okabe & Ito's palette, which colour-blind people can tell apart, and a mark of its own for each.
@@ -262,6 +265,20 @@ def main_shape(report: Report) -> None:
     report.figures["main"] = dict(zip(("forward", "grad_x", "grad_w"), (forward, *backward), strict=True))
 
 
+def training(report: Report) -> None:
+    """A whole training on each method, which is forward and both gradients of two convolutions a step."""
+    report(f"{STEPS} steps of model-a in float32, batches of 100 (median of {ROUNDS_OF_TRAINING} rounds)")
+    times: dict[str, list[float]] = {name: [] for name in TRAINED}
+    for _ in range(ROUNDS_OF_TRAINING):
+        for name in TRAINED:
+            changes = {"train.iterations": STEPS, "train.precision": "float32", "model.convolution": name}
+            times[name].append(train("model-a", 0, set=changes).train_seconds)
+    for name in TRAINED:
+        report(f"{name:10}{median(times[name]):9.2f} s{against(times, name, 'torch'):10.2f} × torch")
+    report("")
+    report.figures["training"] = times
+
+
 def against(times: dict[str, list[float]], name: str, other: str) -> float:
     """How many times as long as the other: the median over rounds, or over medians where one had a single round."""
     if len(times[name]) == len(times[other]):
@@ -304,9 +321,9 @@ def draw(measured: Sequence[dict[int, dict[str, Figure | str]]], first: int | No
             f"fft overtakes im2col\nat {first}×{first}",
             (first, 0.02),
             xycoords=("data", "axes fraction"),
-            xytext=(-4, 0),
+            xytext=(4, 0),
             textcoords="offset points",
-            ha="right",
+            ha="left",
             va="bottom",
             fontsize=9,
         )
@@ -326,6 +343,7 @@ def main() -> None:
     os.environ.setdefault("KINETO_LOG_LEVEL", "6")  # torch's profiler would print a line whenever it starts
     report = Report("convolutions", "convolutions in float32: each method's time and memory beside what it predicts")
     main_shape(report)
+    training(report)
     report("sweeps: · the method can't do it")
     report(
         f"        — not run: predicted beyond {MOST_MACS_ELSE:.0e} multiply-adds ("

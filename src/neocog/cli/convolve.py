@@ -47,7 +47,11 @@ Result = Annotated[Path | None, typer.Option(help="Write the filtered picture al
 
 def convolve(
     image: Annotated[
-        str, typer.Argument(help="A picture file, digit:7, or a scikit-image name such as astronaut.", metavar="IMAGE")
+        str,
+        typer.Argument(
+            help="A picture file; digit:0 to digit:9999, MNIST's test pictures; or a scikit-image name such as astronaut.",
+            metavar="IMAGE",
+        ),
     ],
     kernel: Annotated[
         str,
