@@ -10,6 +10,7 @@ import torch
 
 import neocog
 from conftest import STEPS, TINY
+from neocog import ops
 from neocog.data.batches import Normalization
 from neocog.inference import logits_of
 
@@ -43,3 +44,22 @@ def test_answers_are_float32_and_not_tf32() -> None:
     exact = copy.deepcopy(model).double().eval()(images.permute(0, 3, 1, 2).double() / 255).detach()
     got = logits_of(model.to("cuda"), images, Normalization((0.0,), (1.0,)))
     torch.testing.assert_close(got.double(), exact, rtol=0, atol=1e-5 * float(exact.abs().max()))
+
+
+@pytest.mark.parametrize("method", ops.METHODS)
+def test_convolutions_of_our_own_give_the_answers_of_a_cpu(method: str) -> None:
+    x, w = torch.randn(2, 4, 9, 8, dtype=torch.float64), torch.randn(6, 2, 3, 3, dtype=torch.float64)
+
+    def computed(device: str) -> list[torch.Tensor]:
+        tensors = [tensor.to(device).requires_grad_() for tensor in (x, w)]
+        y = ops.conv2d(*tensors, padding=(1, 0, 2, 1), groups=2, method=method)
+        return [part.cpu() for part in (y, *torch.autograd.grad(y.square().sum(), tensors))]
+
+    torch.testing.assert_close(computed("cuda"), computed("cpu"), rtol=1e-10, atol=1e-10)
+
+
+def test_pooling_of_our_own_gives_the_answers_of_a_cpu() -> None:
+    x = torch.randn(2, 3, 9, 8, dtype=torch.float64)
+    for pool in (ops.max_pool2d, ops.avg_pool2d):
+        torch.testing.assert_close(pool(x.cuda(), 3, 2, 1).cpu(), pool(x, 3, 2, 1))
+    torch.testing.assert_close(ops.adaptive_avg_pool2d(x.cuda(), 4).cpu(), ops.adaptive_avg_pool2d(x, 4))

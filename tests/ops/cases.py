@@ -69,6 +69,7 @@ LISTED = [
     _case("four-sided padding", (2, 2, 5, 4), 3, 3, padding=(2, 0, 1, 3)),
     _case("padding on one side", (1, 2, 4, 4), 2, 2, padding=(0, 0, 0, 1)),
     _case("padding larger than the kernel", (1, 1, 2, 3), 2, 2, padding=3),
+    _case("most windows see nothing but padding", (2, 2, 1, 1), 2, 1, stride=2, padding=2),
     _case("padding and stride", (2, 2, 6, 7), 3, 5, padding=2, stride=(2, 3)),
     _case("same", (2, 2, 5, 6), 3, 5, padding="same"),
     _case("same for even kernels", (2, 2, 5, 6), 3, (4, 2), padding="same"),
@@ -82,6 +83,7 @@ LISTED = [
     _case("depthwise", (2, 3, 5, 6), 3, 3, padding="same", groups=3),
     _case("depthwise, two kernels each", (1, 3, 6, 5), 6, (3, 2), stride=2, groups=3),
     _case("1×1", (2, 3, 4, 5), 4, 1),
+    _case("1×1 with stride, three pictures", (3, 4, 5, 6), 2, 1, stride=2),
     _case("1×1 with stride and padding", (2, 3, 4, 5), 2, 1, stride=2, padding=1),
     _case("even kernel", (2, 2, 5, 4), 3, 2),
     _case("one row", (2, 2, 1, 9), 3, (1, 4), stride=(1, 2)),
@@ -90,10 +92,19 @@ LISTED = [
     _case("kernel as large as the padded picture", (1, 2, 3, 2), 2, (5, 4), padding=1),
     _case("3×3 as large as the picture", (2, 2, 3, 3), 3, 3),
     _case("3×3 on one pixel", (2, 2, 1, 1), 3, 3, padding=1),
+    _case("3×3 on one row", (2, 2, 1, 9), 3, 3, padding=1),
+    _case("3×3, padding larger than the kernel", (1, 2, 4, 3), 2, 3, padding=(4, 5, 6, 0)),
+    _case("3×3 depthwise, two kernels each", (1, 3, 7, 5), 6, 3, padding=1, groups=3),
     _case("3×3, tiles that fit", (1, 2, 10, 6), 2, 3),
     _case("3×3, tiles that hang over", (1, 2, 9, 8), 2, 3, padding=(2, 1, 0, 1)),
     _case("all at once", (2, 4, 7, 8), 6, (2, 3), stride=(2, 1), padding=(1, 0, 2, 3), dilation=(3, 2), groups=2),
 ]
+
+
+def listed(what: str) -> Case:
+    """The one of that description."""
+    (found,) = (case for case in LISTED if case.what == what)
+    return found
 
 
 @st.composite
@@ -175,9 +186,11 @@ def largest(*tensors: Tensor) -> float:
 def check_against_torch(algorithm: Algorithm, operation: str, case: Case, seed: int = 0) -> None:
     tensors = case.tensors(seed)
     atol = CANCELLED * terms(operation, case) * largest(*factors(operation, *tensors))
-    got, want = computed(algorithm, operation, case, *tensors), by_torch(operation, case, *tensors)
+    want, got = by_torch(operation, case, *tensors), computed(algorithm, operation, case, *tensors)
     what = f"{type(algorithm).__name__}.{operation}, seed {seed}, {case}"
     agree(got, want, what, rtol=RELATIVE, atol=atol)
+    for tensor, before in zip(tensors, case.tensors(seed), strict=True):
+        agree(tensor, before, f"{what} changed what it was given", rtol=0, atol=0)
 
 
 def check_by_hand(algorithm: Algorithm, operation: str, worked: Worked) -> None:

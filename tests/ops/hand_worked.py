@@ -93,6 +93,49 @@ WORKED = [
         gw=_one([[201, 504]]),
     ),
     Worked(
+        "stride 2 and dilation 2: numbers 1 and 3, then 3 and 5",
+        ConvSpec.make((1, 2), stride=2, dilation=2),
+        x=_one([[1, 2, 3, 4, 5]]),
+        w=_one([[1, 10]]),
+        y=_one([[31, 53]]),
+        g=_one([[1, 100]]),
+        gx=_one([[1, 0, 10 + 100, 0, 1000]]),
+        gw=_one([[301, 503]]),
+    ),
+    Worked(
+        "ones everywhere: each number counts the windows it stands in, each cell the windows there are",
+        ConvSpec.make(3),
+        x=_one([[1] * 7] * 7),
+        w=_one([[1] * 3] * 3),
+        y=_one([[9] * 5] * 5),
+        g=_one([[1] * 5] * 5),
+        gx=_one([[down * right for right in (1, 2, 3, 3, 3, 2, 1)] for down in (1, 2, 3, 3, 3, 2, 1)]),
+        gw=_one([[25] * 3] * 3),
+    ),
+    Worked(
+        "two channels and three kernels; each kernel's g marks one of its windows",
+        ConvSpec.make(2),
+        x=[[[[0, 1, 2], [3, 4, 5], [6, 7, 8]], [[1, 2, 3], [4, 5, 6], [7, 8, 9]]]],
+        w=[
+            [[[0, 1], [2, 3]], [[1, 2], [3, 4]]],
+            [[[1, 2], [3, 4]], [[2, 3], [4, 5]]],
+            [[[2, 3], [4, 5]], [[3, 4], [5, 6]]],
+        ],
+        y=[[[[56, 72], [104, 120]], [[76, 100], [148, 172]], [[96, 128], [192, 224]]]],
+        g=[[[[1, 0], [0, 0]], [[0, 10], [0, 0]], [[0, 0], [0, 100]]]],
+        gx=[
+            [
+                [[0, 1 + 10, 20], [2, 3 + 30 + 200, 40 + 300], [0, 400, 500]],
+                [[1, 2 + 20, 30], [3, 4 + 40 + 300, 50 + 400], [0, 500, 600]],
+            ]
+        ],
+        gw=[
+            [[[0, 1], [3, 4]], [[1, 2], [4, 5]]],
+            [[[10, 20], [40, 50]], [[20, 30], [50, 60]]],
+            [[[400, 500], [700, 800]], [[500, 600], [800, 900]]],
+        ],
+    ),
+    Worked(
         "same for an even kernel: the odd zero is at the right",
         ConvSpec.make((1, 2), padding="same"),
         x=_one([[1, 2, 3]]),

@@ -18,6 +18,7 @@ from cases import (
     check_sums,
     computed,
     drawn_cases,
+    listed,
 )
 from hand_worked import WORKED
 from hypothesis import given, settings
@@ -48,8 +49,8 @@ def test_what_is_left_out_of_the_grid():
     left_out = {method: [case for case in LISTED if not algorithm(method).supports(case.spec)] for method in METHODS}
     other = [case for case in LISTED if (case.spec.kernel_size, case.spec.stride, case.spec.dilation) != THREE_BY_THREE]
     assert left_out == {method: other if method.startswith("winograd") else [] for method in METHODS}
-    assert (len(METHODS), len(LISTED), len(other)) == (8, 38, 27), "count again what was added"
-    assert len(supported(LISTED)) == 6 * 38 + 2 * (38 - 27)
+    assert (len(METHODS), len(LISTED), len(other)) == (8, 43, 29), "count again what was added"
+    assert len(supported(LISTED)) == 6 * 43 + 2 * (43 - 29)
 
 
 @pytest.mark.parametrize(("method", "case"), supported(LISTED))
@@ -90,25 +91,46 @@ def test_drawn_3x3(method, case, seed):
         check_float32(algorithm(method), operation, case, seed)
 
 
-LAID_OUT = [case for case in LISTED if case.what in ("plain", "same", "groups", "all at once")]
+# Cut out of a padded picture or turned, as views that copy nothing.
+VIEWS = {("loops", "grad_x"), ("shift", "grad_x"), ("shift", "grad_w"), ("im2col", "grad_x")}
 
 
+@pytest.mark.parametrize("method", METHODS)
+def test_results_are_contiguous_and_keep_nothing_but_themselves(method):
+    """As torch's own, so that y.view(…) works and nothing larger stays in memory."""
+    for case in LISTED:
+        for operation in OPERATIONS:
+            if algorithm(method).supports(case.spec) and (method, operation) not in VIEWS:
+                got = computed(algorithm(method), operation, case, *case.tensors())
+                assert got.is_contiguous(), f"{operation} {case}"
+                assert got.untyped_storage().nbytes() == got.nbytes, f"{operation} {case}"
+
+
+LAID_OUT = [listed(what) for what in ("plain", "same", "groups", "all at once")]
+THREADS = pytest.mark.parametrize("threads", [1, 3])
+
+
+@THREADS
 @pytest.mark.parametrize(("method", "case"), supported(LAID_OUT))
-def test_memory_layout_changes_nothing(method, case):
+def test_memory_layout_changes_nothing(method, case, threads):
     tensors = case.tensors()
     want = {operation: computed(algorithm(method), operation, case, *tensors) for operation in OPERATIONS}
+    torch.set_num_threads(threads)
     for layout, laid_out in LAYOUTS.items():
         given = [laid_out(tensor) for tensor in tensors]
         for operation in OPERATIONS:
             got = computed(algorithm(method), operation, case, *given)
             agree(got, want[operation], f"{method} {operation} {layout} {case}", rtol=1e-12, atol=1e-13)
+            assert got.is_contiguous() or (method, operation) in VIEWS, f"{operation} {layout}"
         for tensor, before in zip(given, case.tensors(), strict=True):
             agree(tensor, before, f"{method} changed what it was given, {layout}: {case}", rtol=0, atol=0)
 
 
+@THREADS
 @pytest.mark.parametrize(("method", "case"), supported(LAID_OUT))
-def test_expanded(method, case):
+def test_expanded(method, case, threads):
     """One number, or one picture, shown many times without being stored so: as the gradient of a sum is."""
+    torch.set_num_threads(threads)
     x, w, _ = case.tensors()
     given = x[:1].expand(case.x), w[:1].expand(case.w), torch.ones((), dtype=x.dtype).expand(case.y)
     for operation in OPERATIONS:
@@ -138,7 +160,7 @@ def test_half_types_are_rounded_once(method, case):
 
 @pytest.mark.parametrize("kind", [torch.float16, torch.bfloat16])
 def test_half_types_are_as_exact_as_torchs(kind):
-    case = next(case for case in LISTED if case.what == "same")
+    case = listed("same")
     x, w, _ = (tensor.to(kind) for tensor in case.tensors())
     want = functional.conv2d(x.double(), w.double(), padding="same").to(kind)
     agree(ops.conv2d(x, w, padding="same"), want, case, rtol=torch.finfo(kind).eps, atol=0)
@@ -146,7 +168,7 @@ def test_half_types_are_as_exact_as_torchs(kind):
 
 @pytest.mark.parametrize("method", METHODS)
 def test_autocast_changes_nothing(method):
-    case = next(case for case in LISTED if case.what == "plain")
+    case = listed("plain")
     results = []
     for enabled in (False, True):
         x, w, g = (tensor.requires_grad_() for tensor in case.tensors(dtype=torch.float32))

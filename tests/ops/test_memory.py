@@ -73,3 +73,21 @@ def test_the_peak_of_a_whole_batch(method):
     result, in_torch, _ = peaks(method, case, torch.float32)
     said = algorithm(method).cost(case.spec, case.x, case.kernels).extra_bytes
     assert 0.7 * said <= in_torch - result.nbytes <= 1.1 * said
+
+
+@pytest.mark.parametrize("method", ["winograd", "winograd-4x4"])
+@pytest.mark.parametrize(
+    "case",
+    [
+        Case("the transform of the products", (4, 8, 16, 16), 24, ConvSpec.make(3, padding=1)),
+        Case("the transform of the tiles", (4, 24, 15, 13), 2, ConvSpec.make(3, padding=1)),
+        Case("the kernels", (1, 48, 5, 5), 48, ConvSpec.make(3, padding=1)),
+        Case("depthwise", (2, 16, 9, 10), 16, ConvSpec.make(3, groups=16)),
+    ],
+    ids=lambda case: case.what,
+)
+def test_winograds_peak_is_where_the_cost_says(method, case):
+    """Whichever step it comes in."""
+    result, in_torch, _ = peaks(method, case, torch.float64)
+    said = algorithm(method).cost(case.spec, case.x, case.kernels, itemsize=8).extra_bytes
+    assert in_torch - result.nbytes <= said <= 1.05 * in_torch

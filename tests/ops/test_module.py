@@ -67,6 +67,21 @@ def test_what_cannot_be_computed_is_refused_when_the_layer_is_made(arguments, te
     assert str(caught.value) == text
 
 
+def test_one_picture_without_a_batch_is_taken_as_torch_takes_it():
+    layer, x = ops.Conv2d(2, 3, 3), torch.randn(2, 5, 6)
+    torch.testing.assert_close(layer(x), layer(x[None])[0])
+    transposed = ops.conv_transpose2d(x, torch.ones(2, 1, 2, 2), stride=2, output_padding=1)
+    torch.testing.assert_close(
+        transposed, functional.conv_transpose2d(x, torch.ones(2, 1, 2, 2), stride=2, output_padding=1)
+    )
+
+
+def test_other_channels_than_the_layers_are_named():
+    with pytest.raises(OperationError) as caught:
+        ops.Conv2d(3, 4, 3)(torch.zeros(1, 2, 5, 5))
+    assert str(caught.value) == "x has 2 channels but this layer was made with in_channels=3"
+
+
 def test_autocast_rounds_what_goes_in_as_it_does_for_torch():
     layer = ops.Conv2d(3, 4, 3, method="im2col")
     x = torch.randn(2, 3, 6, 6)

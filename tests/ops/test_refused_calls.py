@@ -34,8 +34,8 @@ CONV2D = [
     ((X.to_sparse(), W), {}, "x is sparse_coo: give a dense tensor, such as x.to_dense()"),
     ((X, W.to_sparse()), {}, "w is sparse_coo: give a dense tensor, such as w.to_dense()"),
     # shapes
-    ((X[0, 0], W), {}, "x has the shape (5, 6): conv2d takes (N, C, H, W)"),
-    ((X[None], W), {}, "x has the shape (1, 2, 4, 5, 6): conv2d takes (N, C, H, W)"),
+    ((X[0, 0], W), {}, "x has the shape (5, 6): conv2d takes (N, C, H, W) or (C, H, W)"),
+    ((X[None], W), {}, "x has the shape (1, 2, 4, 5, 6): conv2d takes (N, C, H, W) or (C, H, W)"),
     ((X, W[0]), {}, "w has the shape (4, 3, 3): conv2d takes (K, C/groups, R, S)"),
     ((X, W, B[None]), {}, "b has the shape (1, 6): conv2d takes (K)"),
     ((X, W, B[0]), {}, "b has the shape (): conv2d takes (K)"),
@@ -63,8 +63,16 @@ CONV2D = [
         "padding on each side",
     ),
     # groups
-    ((X, W[:, :2]), {"groups": 4}, "groups = 4 must divide both the 4 channels of x and the 6 kernels of w"),
-    ((X, W[:, :1]), {"groups": 3}, "groups = 3 must divide both the 4 channels of x and the 6 kernels of w"),
+    (
+        (X, W[:, :2]),
+        {"groups": 4},
+        "groups = 4 must divide both the 4 channels of x and the 6 kernels of w; the largest that does is 2",
+    ),
+    (
+        (X, W[:, :1]),
+        {"groups": 3},
+        "groups = 3 must divide both the 4 channels of x and the 6 kernels of w; the largest that does is 2",
+    ),
     (
         (X, W),
         {"groups": 2},
@@ -111,7 +119,7 @@ TRANSPOSED = [
     ((X.numpy(), W_TRANSPOSED), {}, "x is a ndarray: give a tensor, such as torch.tensor(x)"),
     ((X.int(), W_TRANSPOSED.int()), {}, "x is int32: give a float type, such as x.float()"),
     ((X, W_TRANSPOSED.double()), {}, "x is float32 but w is float64: give both one type, such as w.to(x.dtype)"),
-    ((X[0, 0], W_TRANSPOSED), {}, "x has the shape (5, 6): conv_transpose2d takes (N, C, H, W)"),
+    ((X[0, 0], W_TRANSPOSED), {}, "x has the shape (5, 6): conv_transpose2d takes (N, C, H, W) or (C, H, W)"),
     ((X, W_TRANSPOSED[0]), {}, "w has the shape (6, 3, 3): conv_transpose2d takes (C, K/groups, R, S)"),
     ((X, W_TRANSPOSED, B[:5]), {}, "b has 5 numbers but there are 6 channels that come out; give one for each"),
     (
@@ -189,7 +197,6 @@ def test_nothing_is_refused_for_the_wrong_reason():
 
 
 OURS = [
-    ((X[0], W), {}, "x has the shape (4, 5, 6): conv2d takes (N, C, H, W)"),
     ((X[:, :0], W[:, :0]), {}, "x has the shape (2, 0, 5, 6): only the number of pictures may be 0"),
     ((X.byte(), W.byte()), {}, "x is uint8: give a float type, such as x.float()"),
     ((X.long(), W.long()), {}, "x is int64: give a float type, such as x.float()"),

@@ -1,66 +1,32 @@
-"""Toeplitz: matrices written out by hand, the blocks they are made of, products against torch, costs and refusals."""
+"""Toeplitz: matrices written out by hand, the blocks they are made of, how they are stored, costs and refusals."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Callable
+from math import prod
 
 import pytest
 import torch
+from cases import LISTED, OPERATIONS, RELATIVE, Case, agree, by_torch, check_against_torch, listed
 from torch import Tensor
-from torch.nn import functional
 
 from conftest import ENVIRONMENT
 from neocog.errors import OperationError
 from neocog.ops import toeplitz
-from neocog.ops.contract import Algorithm, Cost, definition_macs
+from neocog.ops.contract import Cost, definition_macs
 from neocog.ops.convolution import conv2d
-from neocog.ops.spec import ConvSpec, Shape4
+from neocog.ops.spec import ConvSpec
 from neocog.ops.toeplitz import DENSE, SPARSE, toeplitz_matrix
 
-BOTH = pytest.mark.parametrize("algorithm", [SPARSE, DENSE], ids=["sparse", "dense"])
 LAYOUT = pytest.mark.parametrize("sparse", [True, False], ids=["sparse", "dense"])
 
-# pictures, kernels out, specification
-SPECS: list[tuple[Shape4, int, ConvSpec]] = [
-    ((2, 3, 6, 5), 4, ConvSpec.make(3)),
-    ((1, 1, 1, 1), 1, ConvSpec.make(1)),
-    ((3, 4, 5, 6), 2, ConvSpec.make(1, stride=2)),
-    ((2, 2, 5, 4), 3, ConvSpec.make((5, 4))),
-    ((2, 2, 6, 7), 3, ConvSpec.make((2, 4), padding="same")),
-    ((2, 2, 4, 6), 3, ConvSpec.make((3, 2), padding=(3, 0, 1, 2))),
-    ((2, 3, 9, 8), 2, ConvSpec.make((2, 3), stride=(3, 2))),
-    ((2, 2, 9, 8), 3, ConvSpec.make((3, 2), dilation=(2, 3))),
-    ((2, 4, 6, 5), 6, ConvSpec.make(3, padding=1, groups=2)),
-    ((3, 3, 5, 6), 6, ConvSpec.make((2, 3), groups=3)),
-    ((2, 2, 1, 1), 2, ConvSpec.make(1, stride=2, padding=2)),  # most windows see nothing but padding
-    ((2, 6, 8, 9), 4, ConvSpec.make((2, 3), stride=(1, 2), padding=(2, 1, 0, 3), dilation=(3, 2), groups=2)),
-]
-SPEC = pytest.mark.parametrize(("x_shape", "kernels", "spec"), SPECS, ids=[str(spec) for _, _, spec in SPECS])
+PICTURES = pytest.mark.parametrize("case", [case for case in LISTED if case.x[0]], ids=lambda case: case.what)
 
 
-def numbers(*shape: int, dtype: torch.dtype = torch.float64) -> Tensor:
-    return torch.randn(shape, dtype=dtype, generator=torch.Generator().manual_seed(sum(shape)))
-
-
-def case(x_shape: Shape4, kernels: int, spec: ConvSpec) -> tuple[Tensor, Tensor, Tensor]:
-    """Pictures, kernels and an output gradient."""
-    w = numbers(kernels, x_shape[1] // spec.groups, *spec.kernel_size)
-    return numbers(*x_shape), w, numbers(x_shape[0], kernels, *spec.output_size(x_shape[2:]))
-
-
-def by_torch(x: Tensor, w: Tensor, g: Tensor, spec: ConvSpec) -> tuple[Tensor, ...]:
-    """y, gx and gw; padded by hand, as torch knows only equal padding on opposite sides."""
-    x, w = x.clone().requires_grad_(), w.clone().requires_grad_()
-    top, bottom, left, right = spec.padding
-    wide = functional.pad(x, (left, right, top, bottom))
-    y = functional.conv2d(wide, w, stride=spec.stride, dilation=spec.dilation, groups=spec.groups)
-    return y.detach(), *torch.autograd.grad(y, (x, w), g)
-
-
-def close(got: Tensor, want: Tensor) -> None:
-    torch.testing.assert_close(got, want, rtol=1e-10, atol=1e-12)
+def counted(*shape: int) -> Tensor:
+    """1, 2, 3, …, so that each number of the kernels is known again."""
+    return torch.arange(1.0, prod(shape) + 1).reshape(shape)
 
 
 def matrix(rows: list[list[float]], input_shape: tuple[int, int, int], **walk: object) -> list[list[float]]:
@@ -119,14 +85,14 @@ def test_it_is_doubly_blocked_toeplitz_at_stride_1(walk, entries):
     """Each block is constant along its diagonals, and so is the matrix along the diagonals of blocks."""
     spec = ConvSpec.make((2, 3), **walk)
     P, Q = spec.output_size((6, 7))
-    blocks = toeplitz_matrix(numbers(1, 1, 2, 3), (1, 6, 7), spec).view(P, Q, 6, 7).transpose(1, 2)
+    blocks = toeplitz_matrix(counted(1, 1, 2, 3), (1, 6, 7), spec).view(P, Q, 6, 7).transpose(1, 2)
     assert torch.equal(blocks[..., 1:, 1:], blocks[..., :-1, :-1])
     assert torch.equal(blocks[1:, 1:], blocks[:-1, :-1])
     assert blocks.count_nonzero() == entries
 
 
 def test_what_stride_dilation_and_padding_do_to_the_whole_matrix():
-    w, shape = numbers(2, 3, 2, 3), (3, 7, 8)
+    w, shape = counted(2, 3, 2, 3), (3, 7, 8)
     plain = toeplitz_matrix(w, shape, ConvSpec.make((2, 3)))
     strided = toeplitz_matrix(w, shape, ConvSpec.make((2, 3), stride=(2, 3)))
     assert torch.equal(strided, plain.view(2, 6, 6, -1)[:, ::2, ::3].flatten(0, 2))
@@ -138,102 +104,44 @@ def test_what_stride_dilation_and_padding_do_to_the_whole_matrix():
     assert torch.equal(padded, plain.view(-1, 3, 7, 8)[..., 1:5, 3:7].flatten(1))
 
 
-@SPEC
-def test_the_matrix_does_what_the_convolution_does(x_shape, kernels, spec):
-    x, w, g = case(x_shape, kernels, spec)
-    want = by_torch(x, w, g, spec)[0]
-    dense = toeplitz_matrix(w, x_shape[1:], spec)
-    sparse = toeplitz_matrix(w, x_shape[1:], spec, sparse=True)
-    assert dense.shape == (want[0].numel(), x[0].numel())
-    close(dense @ x[0].flatten(), want[0].flatten())
-    close(sparse @ x[0].flatten(), want[0].flatten())
+@PICTURES
+def test_the_matrix_does_what_the_convolution_does(case):
+    x, w, g = case.tensors()
+    want = by_torch("forward", case, x, w, g)[0]
+    dense = toeplitz_matrix(w, case.x[1:], case.spec)
+    sparse = toeplitz_matrix(w, case.x[1:], case.spec, sparse=True)
+    assert dense.shape == (want.numel(), x[0].numel())
+    for A in (dense, sparse):
+        agree(A @ x[0].flatten(), want.flatten(), case, rtol=RELATIVE, atol=1e-12)
     assert torch.equal(sparse.to_dense(), dense)
 
 
-@SPEC
+@PICTURES
 @pytest.mark.parametrize("make", [toeplitz._sparse, toeplitz._sparse_transposed], ids=["A", "transposed"])
-def test_the_sparse_layout_keeps_torchs_rules(x_shape, kernels, spec, make):
+def test_the_sparse_layout_keeps_torchs_rules(case, make):
     """Among them: columns ascend within a row, and no entry stands twice."""
-    _, w, _ = case(x_shape, kernels, spec)
-    A = make(w, x_shape[2:], spec)
+    _, w, _ = case.tensors()
+    A = make(w, case.x[2:], case.spec)
     parts = A.crow_indices(), A.col_indices(), A.values()
     torch.sparse_csr_tensor(*parts, size=A.shape, check_invariants=True)
     assert {part.dtype for part in parts} == {torch.int32, torch.float64}
-    assert A.values().numel() == toeplitz_matrix(torch.ones_like(w), x_shape[1:], spec).count_nonzero()
+    assert A.values().numel() == toeplitz_matrix(torch.ones_like(w), case.x[1:], case.spec).count_nonzero()
 
 
 def test_the_transposed_matrix_has_its_columns_kernel_by_kernel():
-    w, spec = numbers(4, 2, 2, 3), ConvSpec.make((2, 3), padding=1, groups=2)
+    w, spec = counted(4, 2, 2, 3), ConvSpec.make((2, 3), padding=1, groups=2)
     A = toeplitz_matrix(w, (4, 3, 4), spec)
     reordered = A.view(2, 2, 4 * 4, -1).transpose(1, 2).flatten(0, 2)  # (groups, J, P·Q, …) to (groups, P·Q, J, …)
     assert torch.equal(toeplitz._sparse_transposed(w, (3, 4), spec).to_dense(), reordered.T)
 
 
-@BOTH
-@SPEC
-def test_forward_and_both_gradients_agree_with_torch(algorithm, x_shape, kernels, spec):
-    x, w, g = case(x_shape, kernels, spec)
-    y, gx, gw = by_torch(x, w, g, spec)
-    close(algorithm.forward(x, w, spec), y)
-    close(algorithm.grad_x(g, w, spec, x_shape[2:]), gx)
-    close(algorithm.grad_w(g, x, spec), gw)
-
-
-@BOTH
-def test_gradients_by_hand(algorithm):
-    """y = (x0·w0 + x1·w1, x1·w0 + x2·w1) and g = (1, 10)."""
-    x, w = torch.tensor([[[[3.0, 5.0, 7.0]]]]), torch.tensor([[[[2.0, 4.0]]]])
-    g, spec = torch.tensor([[[[1.0, 10.0]]]]), ConvSpec.make((1, 2))
-    assert algorithm.forward(x, w, spec).flatten().tolist() == [26, 38]
-    assert algorithm.grad_x(g, w, spec, (1, 3)).flatten().tolist() == [2, 24, 40]
-    assert algorithm.grad_w(g, x, spec).flatten().tolist() == [53, 75]
-
-
-@BOTH
-@pytest.mark.parametrize("threads", [1, 3])
-@pytest.mark.parametrize(
-    "laid_out",
-    [
-        lambda x: x.contiguous(memory_format=torch.channels_last),
-        lambda x: x.mT.contiguous().mT,
-        lambda x: torch.stack([x, x + 1], dim=-1).flatten(-2)[..., ::2],
-        lambda x: x[:1].expand(len(x), -1, -1, -1),
-    ],
-    ids=["channels last", "columns before rows", "every second number", "one many times"],
-)
-def test_any_memory_layout_and_number_of_threads(algorithm: Algorithm, laid_out: Callable[[Tensor], Tensor], threads):
-    x_shape, kernels, spec = SPECS[-1]
-    x, w, g = (laid_out(tensor) for tensor in case(x_shape, kernels, spec))
-    before = [tensor.clone() for tensor in (x, w, g)]
-    torch.set_num_threads(threads)
-    got = algorithm.forward(x, w, spec), algorithm.grad_x(g, w, spec, x_shape[2:]), algorithm.grad_w(g, x, spec)
-    for result, want in zip(got, by_torch(x, w, g, spec), strict=True):
-        close(result, want)
-        assert result.is_contiguous()
-    assert all(torch.equal(tensor, copy) for tensor, copy in zip((x, w, g), before, strict=True))
-
-
-@BOTH
-def test_float32_is_as_exact_as_its_sums(algorithm):
-    """Sums of up to 36 products of numbers below 4 in size, each rounded to 2⁻²⁴ of what has come together so far."""
-    x_shape, kernels, spec = SPECS[0]
-    x, w, g = (tensor.float() for tensor in case(x_shape, kernels, spec))
-    got = algorithm.forward(x, w, spec), algorithm.grad_x(g, w, spec, x_shape[2:]), algorithm.grad_w(g, x, spec)
-    want = by_torch(x.double(), w.double(), g.double(), spec)
-    for result, exact in zip(got, want, strict=True):
-        assert result.dtype == torch.float32
-        torch.testing.assert_close(result.double(), exact, rtol=0, atol=36 * 2**-24 * exact.abs().max().item())
-
-
 def test_indices_too_large_for_int32_are_int64(monkeypatch):
     monkeypatch.setattr(toeplitz, "_INT32_ENTRIES", 1)
-    x_shape, kernels, spec = SPECS[-1]
-    x, w, g = case(x_shape, kernels, spec)
-    assert toeplitz_matrix(w, x_shape[1:], spec, sparse=True).col_indices().dtype == torch.int64
-    y, gx, gw = by_torch(x, w, g, spec)
-    close(SPARSE.forward(x, w, spec), y)
-    close(SPARSE.grad_x(g, w, spec, x_shape[2:]), gx)
-    close(SPARSE.grad_w(g, x, spec), gw)
+    case = listed("all at once")
+    _, w, _ = case.tensors()
+    assert toeplitz_matrix(w, case.x[1:], case.spec, sparse=True).col_indices().dtype == torch.int64
+    for operation in OPERATIONS:
+        check_against_torch(SPARSE, operation, case)
 
 
 @LAYOUT
@@ -247,10 +155,11 @@ def test_the_matrix_has_the_type_of_its_kernels(kind, sparse):
 
 @LAYOUT
 def test_torch_differentiates_through_the_matrix(sparse):
-    w, x, spec = numbers(2, 1, 2, 2).requires_grad_(), numbers(1, 1, 4, 3), ConvSpec.make(2, padding=1)
-    y = toeplitz_matrix(w, (1, 4, 3), spec, sparse=sparse) @ x.flatten()
-    y.sum().backward()
-    close(w.grad, by_torch(x, w.detach(), torch.ones(1, 2, 5, 4, dtype=torch.float64), spec)[2])
+    case = Case("one picture", (1, 1, 4, 3), 2, ConvSpec.make(2, padding=1))
+    x, w, g = case.tensors()
+    y = toeplitz_matrix(w.requires_grad_(), case.x[1:], case.spec, sparse=sparse) @ x.flatten()
+    y.backward(g.flatten())
+    agree(w.grad, by_torch("grad_w", case, x, w, g), case, rtol=RELATIVE, atol=1e-12)
 
 
 def test_torchs_warning_about_its_sparse_layout_reaches_nobody_and_others_do():
@@ -282,14 +191,14 @@ def test_cost_by_hand():
     assert SPARSE.cost(spec, (1, 1, 1, 3), 1, itemsize=8) == Cost(macs=7, extra_bytes=7 * 6 * 8)
 
 
-@SPEC
-def test_cost_counts_what_is_stored(x_shape, kernels, spec):
-    _, w, _ = case(x_shape, kernels, spec)
-    A = toeplitz_matrix(w, x_shape[1:], spec, sparse=True)
-    assert SPARSE.cost(spec, x_shape, kernels).macs == A.values().numel() * x_shape[0]
-    assert DENSE.cost(spec, x_shape, kernels).macs == A.numel() * x_shape[0]
-    if not any(spec.padding):
-        assert SPARSE.cost(spec, x_shape, kernels).macs == definition_macs(spec, x_shape, kernels)
+@PICTURES
+def test_cost_counts_what_is_stored(case):
+    given = case.spec, case.x, case.kernels
+    A = toeplitz_matrix(case.tensors()[1], case.x[1:], case.spec, sparse=True)
+    assert SPARSE.cost(*given).macs == A.values().numel() * case.x[0]
+    assert DENSE.cost(*given).macs == A.numel() * case.x[0]
+    if not any(case.spec.padding):
+        assert SPARSE.cost(*given).macs == definition_macs(*given)
 
 
 def test_cost_knows_the_larger_indices():

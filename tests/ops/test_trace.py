@@ -345,7 +345,7 @@ def test_a_wrong_sum_would_be_seen(counting: Tensor) -> None:
         ({"b": ones(3)}, "b has 3 numbers but there are 2 kernels; give one for each"),
         (
             {"spec": ConvSpec.make(2, groups=2)},
-            "groups = 2 must divide both the 3 channels of x and the 2 kernels of w",
+            "groups = 2 must divide both the 3 channels of x and the 2 kernels of w; the largest that does is 1",
         ),
         (
             {"x": torch.full((3, 5, 6), float("nan"))},

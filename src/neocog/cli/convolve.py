@@ -49,7 +49,7 @@ def convolve(
     image: Annotated[
         str,
         typer.Argument(
-            help="A picture file; digit:0 to digit:9999, MNIST's test pictures; or a scikit-image name such as astronaut.",
+            help="A picture file; digit:0 to digit:9999, test pictures of MNIST; astronaut and more (scikit-image).",
             metavar="IMAGE",
         ),
     ],

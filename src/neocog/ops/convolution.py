@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from math import gcd
 from typing import Any
 
 from torch import Tensor
@@ -35,7 +36,8 @@ def conv2d(
     with zeros outside the picture.
 
     Args:
-        x: pictures (N, C, H, W), of any float type. Half types are computed in float32 and rounded once.
+        x: pictures (N, C, H, W), or one (C, H, W), of any float type. Half types are computed in float32 and rounded
+            once.
         w: kernels (K, C/groups, R, S), of the same type.
         b: one number for each kernel (K), or None.
         stride: one number, or (rows, columns).
@@ -59,6 +61,9 @@ def conv2d(
     [[[[19.0, 25.0], [37.0, 43.0]]]]
     """
     _check_tensors("conv2d", x, w, b)
+    if x.ndim == 3:
+        walk: Any = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
+        return conv2d(x[None], w, b, **walk, method=method)[0]
     spec = ConvSpec.make(tuple(w.shape[2:]), stride, padding, dilation, groups)
     _check_channels(x, w, spec)
     _check_bias(b, len(w), "kernels")
@@ -82,7 +87,7 @@ def conv_transpose2d(
     """Transposed convolution: the input gradient of `conv2d`, used forwards, which undoes its change of size.
 
     Args:
-        x: (N, C, H, W), of any float type.
+        x: (N, C, H, W) or (C, H, W), of any float type.
         w: (C, K/groups, R, S), of the same type: the kernels of the convolution from K channels to C.
         b: one number for each channel that comes out (K), or None.
         stride, padding, dilation, groups: those of that convolution; `padding` is cut away here.
@@ -103,6 +108,9 @@ def conv_transpose2d(
     [[[[1.0, 2.0, 1.0], [2.0, 4.0, 2.0], [1.0, 2.0, 1.0]]]]
     """
     _check_tensors("conv_transpose2d", x, w, b)
+    if x.ndim == 3:
+        walk: Any = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
+        return conv_transpose2d(x[None], w, b, output_padding=output_padding, **walk, method=method)[0]
     spec = ConvSpec.make(tuple(w.shape[2:]), stride, padding, dilation, groups)
     extra = _output_padding(output_padding, spec)
     if len(w) != x.shape[1]:
@@ -194,18 +202,17 @@ def _reach(image: Any, kernel: Any, mode: str) -> tuple[Pair, Pair]:
 
 
 def _check_tensors(name: str, x: Any, w: Any, b: Any) -> None:
-    given = [("x", x, 4, "(N, C, H, W)"), ("w", w, 4, "(K, C/groups, R, S)")]
-    if name == "conv_transpose2d":
-        given[1] = ("w", w, 4, "(C, K/groups, R, S)")
+    kernels = "(C, K/groups, R, S)" if name == "conv_transpose2d" else "(K, C/groups, R, S)"
+    given = [("x", x, (3, 4), "(N, C, H, W) or (C, H, W)"), ("w", w, (4,), kernels)]
     if b is not None:
-        given.append(("b", b, 1, "(K)"))
+        given.append(("b", b, (1,), "(K)"))
     for label, tensor, dimensions, wanted in given:
         check_tensor(label, tensor)
-        if tensor.ndim != dimensions:
+        if tensor.ndim not in dimensions:
             raise OperationError(f"{label} has the shape {tuple(tensor.shape)}: {name} takes {wanted}")
         check_alike("x", x, label, tensor)
     for label, tensor, _, _ in given[:2]:
-        if 0 in tensor.shape[1:] or (label == "w" and len(tensor) == 0):
+        if 0 in tensor.shape[-3:] or (label == "w" and len(tensor) == 0):
             raise OperationError(f"{label} has the shape {tuple(tensor.shape)}: only the number of pictures may be 0")
 
 
@@ -213,7 +220,8 @@ def _check_channels(x: Tensor, w: Tensor, spec: ConvSpec) -> None:
     channels, kernels, groups = x.shape[1], len(w), spec.groups
     if channels % groups or kernels % groups:
         raise OperationError(
-            f"groups = {groups} must divide both the {channels} channels of x and the {kernels} kernels of w"
+            f"groups = {groups} must divide both the {channels} channels of x and the {kernels} kernels of w; "
+            f"the largest that does is {gcd(channels, kernels)}"
         )
     if w.shape[1] * groups != channels:
         each = f"each of {groups} groups has {channels // groups}" if groups > 1 else f"x has {channels}"

@@ -47,6 +47,10 @@ class Conv2d(nn.Conv2d):
         algorithm_for(self.method, spec)
 
     def forward(self, x: Tensor) -> Tensor:
+        if isinstance(x, Tensor) and x.ndim in (3, 4) and x.shape[-3] != self.in_channels:
+            raise OperationError(
+                f"x has {x.shape[-3]} channels but this layer was made with in_channels={self.in_channels}"
+            )
         weight, bias = self.weight, self.bias
         if torch.is_autocast_enabled(x.device.type):  # then torch's own convolution rounds what it gets, too
             kind = torch.get_autocast_dtype(x.device.type)
