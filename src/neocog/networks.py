@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from neocog.errors import LayerError, NeocogError, OperationError, RecipeError
+from neocog.inference import evaluation_mode
 from neocog.layers import Layers
 from neocog.layers.modules import SameConv2d
 from neocog.layers.stack import Placed
@@ -19,7 +20,7 @@ from neocog.ops import Conv2d
 from neocog.randomness import derived_seed
 from neocog.recipe import Recipe
 
-_PRODUCTS_A_SECOND = 7e6  # of plain Python, about
+_PRODUCTS_A_SECOND = 1e7  # of plain Python, about; benchmarks/convolutions.py
 
 Model = str | Layers | Callable[[int, int], nn.Module]
 
@@ -67,7 +68,7 @@ def build(recipe: Recipe, image_shape: tuple[int, int, int], classes: int, model
             assert model is not None
             network, names = from_code(model, image_shape, classes), {}
     if recipe.model.convolution != "torch":
-        _use_method(network, recipe.model.convolution, names)
+        _use_method(network, recipe.model.convolution, image_shape, names)
     return network
 
 
@@ -79,34 +80,69 @@ def _named(placed: tuple[Placed, ...]) -> Iterator[tuple[str, str]]:
             yield from _named(part)
 
 
-def _use_method(network: nn.Module, method: str, names: Mapping[str, str]) -> None:
-    """Puts every convolution of a network on one of our own algorithms."""
-    layers = [(name, layer) for name, layer in network.named_modules() if isinstance(layer, nn.Conv2d)]
+def _use_method(network: nn.Module, method: str, image_shape: tuple[int, int, int], names: Mapping[str, str]) -> None:
+    """Puts every convolution of a network on one of our own algorithms, and tries it on a blank picture."""
+    key = f"model.convolution = '{method}'"
+    layers = {name: layer for name, layer in network.named_modules() if isinstance(layer, nn.Conv2d)}
     if not layers:
-        raise RecipeError(f"model.convolution = '{method}' but the network has no convolution; leave it out")
-    for name, layer in layers:
+        raise RecipeError(f"{key} but the network has no nn.Conv2d; leave it out")
+    called = _calls(network, layers, image_shape)
+    for name, layer in layers.items():
         where = names.get(name, f"module '{name}'")
-        if type(layer) not in (nn.Conv2d, SameConv2d):
+        if type(layer) not in (nn.Conv2d, SameConv2d) or name not in called:
             raise RecipeError(
-                f"model.convolution = '{method}': {where} is computed by code of its own ({type(layer).__name__}); use "
-                "nn.Conv2d, or leave model.convolution out"
+                f"{key}: {where} is computed by code of its own ({type(layer).__name__}); call an nn.Conv2d, or leave "
+                "model.convolution out"
             )
         try:
             Conv2d.adopt(layer, method)
         except OperationError as error:
-            raise RecipeError(f"model.convolution = '{method}': {where}: {error}") from None
+            raise RecipeError(f"{key}: {where}: {error}") from None
+    if method == "loops":  # which takes any size, but minutes for one picture
+        return
+    called.clear()
+    try:
+        _calls(network, layers, image_shape, called)
+    except OperationError as error:
+        where = names.get(called[-1], f"module '{called[-1]}'")
+        raise RecipeError(f"{key}: {where}: {error}; use another method") from None
+
+
+def _calls(
+    network: nn.Module,
+    layers: Mapping[str, nn.Module],
+    image_shape: tuple[int, int, int],
+    called: list[str] | None = None,
+) -> list[str]:
+    """The names of the layers that a blank picture comes by, in order; in `called` as they are reached."""
+    called = [] if called is None else called
+
+    def noting(name: str) -> Callable[..., None]:
+        return lambda *_: called.append(name)
+
+    hooks = [layer.register_forward_pre_hook(noting(name)) for name, layer in layers.items()]
+    try:
+        with evaluation_mode(network), torch.no_grad():
+            network(torch.zeros(1, *image_shape))
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return called
 
 
 def slow_notes(recipe: Recipe, image_shape: tuple[int, int, int], classes: int) -> list[str]:
     """A remark for a recipe whose convolutions are computed product by product: hours where others take seconds."""
-    if recipe.model.convolution != "loops" or recipe.layers is None:
+    if recipe.model.convolution != "loops":
         return []
-    rows = recipe.layers.table(image_shape, classes)
-    products = sum(row.macs for row in rows if row.text.startswith("conv ")) * recipe.loader.batch_size
-    seconds = 3 * products / _PRODUCTS_A_SECOND  # forward, and two gradients
+    took = "minutes to hours"
+    if recipe.layers is not None:
+        rows = recipe.layers.table(image_shape, classes)
+        picture = sum(row.macs for row in rows if row.text.startswith("conv ")) / _PRODUCTS_A_SECOND
+        step = 3 * picture * recipe.loader.batch_size  # forward, and two gradients
+        took = f"about {step:,.2g} s for each step and {1000 * picture:,.2g} s for 1,000 pictures it is measured on"
     return [
-        f"model.convolution = 'loops' works product by product: about {seconds:,.0f} s for each step; it is meant for "
-        "reading, and 'shift' or 'im2col' compute the same"
+        f"model.convolution = 'loops' works product by product, {took}; it is meant for reading, and 'shift' or "
+        "'im2col' compute the same"
     ]
 
 

@@ -79,7 +79,7 @@ def test_one_picture_without_a_batch_is_taken_as_torch_takes_it():
 def test_other_channels_than_the_layers_are_named():
     with pytest.raises(OperationError) as caught:
         ops.Conv2d(3, 4, 3)(torch.zeros(1, 2, 5, 5))
-    assert str(caught.value) == "x has 2 channels but this layer was made with in_channels=3"
+    assert str(caught.value) == "x has 2 channels but this layer was made with in_channels=3; make it with 2"
 
 
 def test_autocast_rounds_what_goes_in_as_it_does_for_torch():

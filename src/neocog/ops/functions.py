@@ -42,13 +42,14 @@ def weight_gradient(g_NKPQ: Tensor, x_NCHW: Tensor, spec: ConvSpec, algorithm: A
 
 class _Forward(Function):
     @staticmethod
-    def forward(
-        ctx: Any, x_NCHW: Tensor, w_KCRS: Tensor, b_K: Tensor | None, spec: ConvSpec, algorithm: Algorithm
-    ) -> Tensor:
-        ctx.save_for_backward(x_NCHW, w_KCRS)
-        ctx.spec, ctx.algorithm = spec, algorithm
+    def forward(x_NCHW: Tensor, w_KCRS: Tensor, b_K: Tensor | None, spec: ConvSpec, algorithm: Algorithm) -> Tensor:
         shape = (len(x_NCHW), len(w_KCRS), *spec.output_size(x_NCHW.shape[2:]))
         return _computed(lambda x, w: _plus(algorithm.forward(x, w, spec), b_K), x_NCHW, w_KCRS, shape)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+        x_NCHW, w_KCRS, _, ctx.spec, ctx.algorithm = inputs
+        ctx.save_for_backward(x_NCHW, w_KCRS)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
@@ -67,18 +68,15 @@ class _Forward(Function):
 class _InputGradient(Function):
     @staticmethod
     def forward(
-        ctx: Any,
-        g_NKPQ: Tensor,
-        w_KCRS: Tensor,
-        b_C: Tensor | None,
-        spec: ConvSpec,
-        algorithm: Algorithm,
-        input_size: Pair,
+        g_NKPQ: Tensor, w_KCRS: Tensor, b_C: Tensor | None, spec: ConvSpec, algorithm: Algorithm, input_size: Pair
     ) -> Tensor:
-        ctx.save_for_backward(g_NKPQ, w_KCRS)
-        ctx.spec, ctx.algorithm = spec, algorithm
         shape = (len(g_NKPQ), w_KCRS.shape[1] * spec.groups, *input_size)
         return _computed(lambda g, w: _plus(algorithm.grad_x(g, w, spec, input_size), b_C), g_NKPQ, w_KCRS, shape)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+        g_NKPQ, w_KCRS, _, ctx.spec, ctx.algorithm, _ = inputs
+        ctx.save_for_backward(g_NKPQ, w_KCRS)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
@@ -96,11 +94,14 @@ class _InputGradient(Function):
 
 class _WeightGradient(Function):
     @staticmethod
-    def forward(ctx: Any, g_NKPQ: Tensor, x_NCHW: Tensor, spec: ConvSpec, algorithm: Algorithm) -> Tensor:
-        ctx.save_for_backward(g_NKPQ, x_NCHW)
-        ctx.spec, ctx.algorithm = spec, algorithm
+    def forward(g_NKPQ: Tensor, x_NCHW: Tensor, spec: ConvSpec, algorithm: Algorithm) -> Tensor:
         shape = (g_NKPQ.shape[1], x_NCHW.shape[1] // spec.groups, *spec.kernel_size)
         return _computed(lambda g, x: algorithm.grad_w(g, x, spec), g_NKPQ, x_NCHW, shape)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+        g_NKPQ, x_NCHW, ctx.spec, ctx.algorithm = inputs
+        ctx.save_for_backward(g_NKPQ, x_NCHW)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
@@ -115,7 +116,8 @@ class _WeightGradient(Function):
 
 
 def _plus(y_NKPQ: Tensor, b_K: Tensor | None) -> Tensor:
-    return y_NKPQ if b_K is None else y_NKPQ + b_K[:, None, None]
+    """y + b, in y's own place: the algorithm has just made it."""
+    return y_NKPQ if b_K is None else y_NKPQ.add_(b_K[:, None, None])
 
 
 def _computed(

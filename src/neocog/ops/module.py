@@ -16,15 +16,21 @@ from neocog.ops.spec import ConvSpec
 class Conv2d(nn.Conv2d):
     """A convolution layer as torch's, with the same arguments, parameters and initial weights, computed by `method`.
 
+    Takes (N, C, H, W) or (C, H, W) and gives (N, K, P, Q) or (K, P, Q), as `conv2d` does.
+
     Raises:
-        OperationError: the method can't do this specification, or `padding_mode` isn't "zeros".
+        OperationError: arguments that torch refuses, too, a specification that the method can't do, or a `padding_mode`
+            other than "zeros".
 
     >>> Conv2d(1, 16, 5, padding=2, method="fft")(torch.zeros(2, 1, 28, 28)).shape
     torch.Size([2, 16, 28, 28])
     """
 
     def __init__(self, *args: Any, method: str = "im2col", **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+        try:
+            super().__init__(*args, **kwargs)
+        except (TypeError, ValueError, RuntimeError) as error:
+            raise OperationError(f"this layer can't be made: {' '.join(str(error).split())}") from None
         self.method = method
         self._check()
 
@@ -47,12 +53,13 @@ class Conv2d(nn.Conv2d):
         algorithm_for(self.method, spec)
 
     def forward(self, x: Tensor) -> Tensor:
-        if isinstance(x, Tensor) and x.ndim in (3, 4) and x.shape[-3] != self.in_channels:
+        if x.ndim in (3, 4) and x.shape[-3] != self.in_channels:
             raise OperationError(
-                f"x has {x.shape[-3]} channels but this layer was made with in_channels={self.in_channels}"
+                f"x has {x.shape[-3]} channels but this layer was made with in_channels={self.in_channels}; "
+                f"make it with {x.shape[-3]}"
             )
         weight, bias = self.weight, self.bias
-        if torch.is_autocast_enabled(x.device.type):  # then torch's own convolution rounds what it gets, too
+        if x.dtype != torch.float64 and torch.is_autocast_enabled(x.device.type):  # then torch's own rounds, too
             kind = torch.get_autocast_dtype(x.device.type)
             x, weight, bias = x.to(kind), weight.to(kind), None if bias is None else bias.to(kind)
         return conv2d(
