@@ -51,7 +51,7 @@ STYLES = {
     "toeplitz-dense": ("#F0E442", "p"),
     "fft": ("#D55E00", "^"),
     "winograd": ("#CC79A7", "v"),
-    "winograd-4x4": ("#CC79A7", "<"),
+    "winograd-4x4": ("#7F3C6B", "<"),
 }
 NAMES = ("torch", *METHODS)
 
@@ -292,9 +292,9 @@ def verdict(report: Report, start: str, value: float, wanted: str, bound: float,
 
 
 def draw(measured: Sequence[dict[int, dict[str, Figure | str]]], first: int | None) -> None:
-    """Time above and memory below, for each sweep; what a method predicts of its memory is a line without marks."""
-    figure, panels = plt.subplots(2, len(SWEEPS), figsize=(12, 7.5), layout="constrained", sharex="col", sharey="row")
-    for sweep, rows, (above, below) in zip(SWEEPS, measured, panels.T, strict=True):
+    """For each sweep the time, the multiply-adds predicted and the memory, of which the prediction is a line."""
+    figure, panels = plt.subplots(3, len(SWEEPS), figsize=(12, 10.5), layout="constrained", sharex="col", sharey="row")
+    for sweep, rows, (above, middle, below) in zip(SWEEPS, measured, panels.T, strict=True):
         for name, (color, marker) in STYLES.items():
             points = [(size, entry) for size, found in rows.items() if isinstance(entry := found[name], Figure)]
             if not points:
@@ -302,12 +302,13 @@ def draw(measured: Sequence[dict[int, dict[str, Figure | str]]], first: int | No
             sizes = [size for size, _ in points]
             dashed: dict[str, Any] = {"color": color, "linestyle": "--" if name == "torch" else "-"}
             above.plot(sizes, [entry.seconds * 1e3 for _, entry in points], marker=marker, label=name, **dashed)
+            middle.plot(sizes, [entry.macs / 1e9 for _, entry in points], marker=marker, **dashed)
             below.plot(sizes, [megabytes(entry.measured) for _, entry in points], marker, color=color)
             if name != "torch":
                 below.plot(sizes, [megabytes(entry.predicted) for _, entry in points], color=color, linewidth=1)
         above.set_title(sweep.title, fontsize=9)
         below.set_xlabel(sweep.what)
-        for axes in (above, below):
+        for axes in (above, middle, below):
             axes.set_xscale("log", base=2)
             axes.set_yscale("log")
             axes.set_xticks(list(rows), labels=[str(size) for size in rows], fontsize=8)
@@ -328,7 +329,8 @@ def draw(measured: Sequence[dict[int, dict[str, Figure | str]]], first: int | No
             fontsize=9,
         )
     panels[0, 0].set_ylabel("one forward pass (ms)")
-    panels[1, 0].set_ylabel("extra memory (MB)\nmarks measured, lines predicted")
+    panels[1, 0].set_ylabel("predicted multiply-adds (GMAC)")
+    panels[2, 0].set_ylabel("extra memory (MB)\nmarks measured, lines predicted")
     figure.legend(*panels[0, 1].get_legend_handles_labels(), loc="outside lower center", ncols=9, frameon=False)
     DRAWN.parent.mkdir(exist_ok=True)
     figure.savefig(DRAWN, dpi=160)

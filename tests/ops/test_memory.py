@@ -19,6 +19,7 @@ CASES = [
     Case("one channel, many kernels", (2, 1, 16, 16), 12, ConvSpec.make(3)),
     Case("many channels, one kernel", (2, 12, 16, 16), 1, ConvSpec.make(3)),
     Case("one picture", (1, 3, 24, 20), 8, ConvSpec.make((2, 4))),
+    Case("one picture, many kernels", (1, 2, 24, 24), 16, ConvSpec.make(3)),
     Case("stride", (2, 4, 21, 21), 6, ConvSpec.make(3, stride=2, padding=1)),
     Case("dilation", (2, 3, 20, 20), 4, ConvSpec.make(3, dilation=(2, 3))),
     Case("1×1", (2, 6, 16, 14), 8, ConvSpec.make(1)),
@@ -66,10 +67,11 @@ def test_the_peak_is_what_the_cost_says(method, case, dtype):
     assert method == "loops" or in_python < 8192, f"{in_python} bytes of Python objects: {case}"
 
 
+@pytest.mark.parametrize(("channels", "kernels"), [(8, 16), (2, 48)])
 @pytest.mark.parametrize("method", ["shift", "im2col", "toeplitz", "fft", "winograd", "winograd-4x4"])
-def test_the_peak_of_a_whole_batch(method):
+def test_the_peak_of_a_whole_batch(method, channels, kernels):
     """Of the size that a network trains on, where im2col goes block by block."""
-    case = Case("a batch", (16, 8, 28, 28), 16, ConvSpec.make(3, padding=1))
+    case = Case("a batch", (16, channels, 28, 28), kernels, ConvSpec.make(3, padding=1))
     result, in_torch, _ = peaks(method, case, torch.float32)
     said = algorithm(method).cost(case.spec, case.x, case.kernels).extra_bytes
     assert 0.7 * said <= in_torch - result.nbytes <= 1.1 * said

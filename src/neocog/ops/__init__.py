@@ -1,6 +1,6 @@
 """Convolution and pooling from first principles: one contract, many algorithms.
 
-    spec, pool_spec   how kernels and windows walk over a picture, checked once
+    spec, pool_spec   how kernels and windows walk over a picture, checked once (arguments)
     contract          what every algorithm answers for, with both gradients derived
     loops, shift, im2col, toeplitz, fft, winograd (with toom_cook)   one algorithm each; padding is what they share
     methods           the algorithms by name

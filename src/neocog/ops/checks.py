@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from neocog.errors import OperationError
+from neocog.ops.spec import ConvSpec, times
 
 HALF = (torch.float16, torch.bfloat16)
 FLOATS = (*HALF, torch.float32, torch.float64)
@@ -18,7 +19,7 @@ def check_tensor(label: str, tensor: Any) -> None:
     if not isinstance(tensor, Tensor):
         raise OperationError(f"{label} is a {type(tensor).__name__}: give a tensor, such as torch.tensor({label})")
     if tensor.dtype not in FLOATS:
-        raise OperationError(f"{label} is {_kind(tensor)}: give a float type, such as {label}.float()")
+        raise OperationError(f"{label} is {_kind(tensor)}: {_mend(label, tensor.dtype)}")
     if tensor.layout != torch.strided:
         layout = str(tensor.layout).removeprefix("torch.").strip("_")
         raise OperationError(f"{label} is {layout}: give a dense tensor, such as {label}.to_dense()")
@@ -32,6 +33,25 @@ def check_alike(first: str, x: Tensor, second: str, w: Tensor) -> None:
         )
     if w.device != x.device:
         raise OperationError(f"{first} is on {x.device} but {second} is on {w.device}: use {second}.to({first}.device)")
+
+
+def check_spec(spec: Any, w: Any = None) -> None:
+    """Raises OperationError unless it is a ConvSpec, for kernels of that size where there are some."""
+    if not isinstance(spec, ConvSpec):
+        raise OperationError(f"spec is a {type(spec).__name__}: give a ConvSpec, such as ConvSpec.make(3)")
+    if isinstance(w, Tensor) and w.ndim == 4 and tuple(w.shape[2:]) != spec.kernel_size:
+        raise OperationError(
+            f"w {tuple(w.shape)} has {times(w.shape[2:])} kernels but the spec is for {times(spec.kernel_size)}; use "
+            f"ConvSpec.make({tuple(w.shape[2:])}, …)"
+        )
+
+
+def _mend(label: str, kind: torch.dtype) -> str:
+    if kind.is_complex:
+        return f"give real numbers, such as {label}.real"
+    if kind.is_floating_point:
+        return f"nothing is computed in it; use {label}.float()"
+    return f"give a float type, such as {label}.float()"
 
 
 def _kind(tensor: Tensor) -> str:

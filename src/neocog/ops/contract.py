@@ -2,13 +2,16 @@
 
 What networks call convolution is cross-correlation: the kernel is laid over the picture as it is, not turned by 180°,
 
-    y[n, k, p, q] = Σ_c Σ_r Σ_s  x[n, c, p·stride + r·dilation − top, q·stride + s·dilation − left] · w[k, c, r, s]
+    y[n, k, p, q] = Σ_d Σ_r Σ_s  x[n, c, p·stride + r·dilation − top, q·stride + s·dilation − left] · w[k, d, r, s]
 
-with zeros outside the picture; with G groups, kernel k sees only the C/G channels of its own group. y is linear in x
-and in w, so both gradients follow from asking which terms a number stands in. With g = ∂L/∂y:
+with zeros outside the picture. With G groups, kernel k sees only the D = C/G channels of its own group, k // (K/G):
+its channel d is the picture's c = k // (K/G) · D + d, which without groups is d. y is linear in x and in w, so both
+gradients follow from asking which terms a number stands in. With g = ∂L/∂y:
 
-    ∂L/∂x[n, c, h, w] = Σ_k Σ_{p, r: p·stride + r·dilation − top = h} Σ_{q, s: …}  g[n, k, p, q] · w[k, c, r, s]
-    ∂L/∂w[k, c, r, s] = Σ_n Σ_p Σ_q  g[n, k, p, q] · x[n, c, p·stride + r·dilation − top, q·stride + s·dilation − left]
+    ∂L/∂x[n, c, h, w] = Σ_k Σ_{p, r: p·stride + r·dilation − top = h} Σ_{q, s: …}  g[n, k, p, q] · w[k, d, r, s]
+    ∂L/∂w[k, d, r, s] = Σ_n Σ_p Σ_q  g[n, k, p, q] · x[n, c, p·stride + r·dilation − top, q·stride + s·dilation − left]
+
+where k runs over the kernels of c's group, c // D, and d = c − c // D · D.
 
 At stride 1 and dilation 1 the first has p = h + top − r: g is walked with the kernel turned by 180°, over every place
 where they touch (a full correlation with the flipped kernel). The second is the correlation of the picture with g,
@@ -21,17 +24,26 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from math import prod
+from typing import TYPE_CHECKING, Literal
 
+from neocog.ops.arguments import check_groups
 from neocog.ops.spec import ConvSpec, Pair, Shape4
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 
+_FLOAT32 = 4  # bytes
+
+
 @dataclass(frozen=True)
 class Cost:
-    """What one forward pass takes: multiply-adds, and bytes allocated at the peak besides input, kernels and output."""
+    """What one forward pass takes: multiply-adds, and bytes allocated at the peak besides input, kernels and output.
+
+    For tensors that are contiguous. In another layout, channels_last say, an algorithm may put x and w in order first:
+    then it takes as many bytes more as x and w have, at most. Gradients may take more or less.
+    """
 
     macs: int
     extra_bytes: int
@@ -45,7 +57,12 @@ class Algorithm(ABC):
     """
 
     does: str = "any specification"  # for the sentence that refuses the rest
-    error_factor: float = 1.0  # how many times larger than a plain sum's its rounding errors may be
+    # What bounds its rounding errors, for sums of n products and u half a step of the type: `error_factor` times
+    #   n·u times the sum of the absolute products of the same output ("terms"), as of any plain sum,
+    #   n·u times n of the largest number times the largest weight ("largest"),
+    #   or log₂ L·u times the product of the norms of whole maps ("norms"), L being the size of the field.
+    errors_follow: Literal["terms", "largest", "norms"] = "terms"
+    error_factor: float = 1.0
 
     def supports(self, spec: ConvSpec) -> bool:
         """Whether this way can do that specification."""
@@ -63,9 +80,29 @@ class Algorithm(ABC):
     def grad_w(self, g_NKPQ: Tensor, x_NCHW: Tensor, spec: ConvSpec) -> Tensor:
         """∂L/∂w (K, C/G, R, S) for g = ∂L/∂y."""
 
-    @abstractmethod
     def cost(self, spec: ConvSpec, x_shape: Shape4, out_channels: int, itemsize: int = 4) -> Cost:
-        """What `forward` takes for pictures of that shape and numbers of `itemsize` bytes."""
+        """What `conv2d` takes for pictures (N, C, H, W) and numbers of `itemsize` bytes.
+
+        Half types are computed in float32, so copies of x, w and y in it come on top.
+
+        Raises:
+            OperationError: what `conv2d` refuses as well: groups or a kernel that don't fit, a method that can't.
+        """
+        from neocog.ops.methods import check_supports  # which imports this
+
+        check_groups(spec.groups, (x_shape[1], "channels of x"), (out_channels, "kernels of w"))
+        check_supports(self, spec)
+        y_shape = (x_shape[0], out_channels, *spec.output_size(x_shape[2:]))
+        if itemsize >= _FLOAT32:
+            return self._cost(spec, x_shape, out_channels, itemsize)
+        found = self._cost(spec, x_shape, out_channels, _FLOAT32)
+        w_shape = (out_channels, x_shape[1] // spec.groups, *spec.kernel_size)
+        copies = sum(prod(shape) for shape in (x_shape, w_shape, y_shape))
+        return Cost(found.macs, found.extra_bytes + copies * _FLOAT32)
+
+    @abstractmethod
+    def _cost(self, spec: ConvSpec, x_shape: Shape4, out_channels: int, itemsize: int) -> Cost:
+        """What `forward` takes for numbers of at least 4 bytes."""
 
 
 def definition_macs(spec: ConvSpec, x_shape: Shape4, out_channels: int) -> int:

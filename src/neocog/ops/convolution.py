@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from math import gcd
 from typing import Any
 
 from torch import Tensor
@@ -11,6 +10,7 @@ from torch.nn import functional
 
 from neocog.errors import OperationError, unknown
 from neocog.geometry import same_padding
+from neocog.ops.arguments import check_groups, one_line, shown
 from neocog.ops.checks import check_alike, check_tensor
 from neocog.ops.functions import forward, input_gradient
 from neocog.ops.methods import algorithm_for
@@ -44,7 +44,9 @@ def conv2d(
         padding: a number, (rows, columns), (top, bottom, left, right), "same" or "valid".
         dilation: one number, or (rows, columns).
         groups: how many groups the channels fall into; each kernel sees the channels of its own group.
-        method: one of `METHODS`.
+        method: one of `METHODS`. All give the same up to rounding; the errors of fft and winograd follow the largest
+            numbers and not those that a window reads. With fft, winograd and toeplitz-dense an inf or NaN spreads to
+            numbers whose windows don't read it.
 
     Returns:
         (N, K, P, Q) with P = ⌊(H + top + bottom − dilation·(R − 1) − 1)/stride⌋ + 1, and Q alike. Torch can
@@ -118,9 +120,8 @@ def conv_transpose2d(
             f"x has {x.shape[1]} channels but w {tuple(w.shape)} has {len(w)} kernels; a transposed convolution "
             "needs one kernel for each channel that goes in"
         )
-    if x.shape[1] % groups:
-        raise OperationError(f"groups = {groups} does not divide the {x.shape[1]} channels of x; use a divisor of it")
-    _check_bias(b, w.shape[1] * groups, "channels that come out")
+    check_groups(spec.groups, (x.shape[1], "channels of x"))
+    _check_bias(b, w.shape[1] * spec.groups, "channels that come out")
     rows, columns = (
         (size - 1) * window.stride - window.before - window.after + window.extent + more
         for size, window, more in zip(x.shape[2:], spec.windows, extra, strict=True)
@@ -148,6 +149,10 @@ def correlate2d(image: Tensor, kernel: Tensor, mode: str = "valid", *, method: s
             kernel's centre are scipy's.
         method: one of `METHODS`.
 
+    Returns:
+        y for the rows p = 0 … H − R ("valid"), −⌊(R − 1)/2⌋ … H − 1 − ⌊(R − 1)/2⌋ ("same") or −(R − 1) … H − 1
+        ("full"), the first of which stands at index 0; columns q alike.
+
     Raises:
         OperationError: shapes, types or a mode that don't fit.
 
@@ -167,10 +172,13 @@ def convolve2d(image: Tensor, kernel: Tensor, mode: str = "valid", *, method: st
     The same as `correlate2d` with `kernel.flip(0, 1)`, which turns both rows and columns round; a quarter turn is
     something else. A network learns its kernels, so for it the two differ by name only.
 
-    Arguments, result and errors are those of `correlate2d`; "valid" leaves out the first R − 1 rows and S − 1 columns,
-    whose windows reach beyond the picture.
+    Arguments and errors are those of `correlate2d`.
 
-    Source: Goodfellow, Bengio & Courville, "Deep Learning" (2016), equation 9.4.
+    Returns:
+        y for the rows p = R − 1 … H − 1 ("valid"), ⌊(R − 1)/2⌋ … H − 1 + ⌊(R − 1)/2⌋ ("same") or 0 … H + R − 2
+        ("full"), the first of which stands at index 0; columns q alike.
+
+    Source: Goodfellow, Bengio & Courville, "Deep Learning" (2016), equation 9.5.
 
     >>> import torch
     >>> convolve2d(torch.tensor([[0.0, 1.0, 1.0, 0.0]]), torch.tensor([[1.0, -1.0]])).tolist()
@@ -195,8 +203,8 @@ def _reach(image: Any, kernel: Any, mode: str) -> tuple[Pair, Pair]:
         if tensor.ndim != 2 or 0 in tensor.shape:
             raise OperationError(f"{name} has the shape {tuple(tensor.shape)}: give rows and columns, such as (28, 28)")
     check_alike("image", image, "kernel", kernel)
-    if str(mode) not in _MODES:
-        raise OperationError(unknown("mode", str(mode), _MODES))
+    if not isinstance(mode, str) or mode not in _MODES:
+        raise OperationError(unknown("mode", one_line(str(mode)), _MODES))
     rows, columns = (_MODES[mode](size) for size in kernel.shape)
     return rows, columns
 
@@ -218,11 +226,7 @@ def _check_tensors(name: str, x: Any, w: Any, b: Any) -> None:
 
 def _check_channels(x: Tensor, w: Tensor, spec: ConvSpec) -> None:
     channels, kernels, groups = x.shape[1], len(w), spec.groups
-    if channels % groups or kernels % groups:
-        raise OperationError(
-            f"groups = {groups} must divide both the {channels} channels of x and the {kernels} kernels of w; "
-            f"the largest that does is {gcd(channels, kernels)}"
-        )
+    check_groups(groups, (channels, "channels of x"), (kernels, "kernels of w"))
     if w.shape[1] * groups != channels:
         each = f"each of {groups} groups has {channels // groups}" if groups > 1 else f"x has {channels}"
         raise OperationError(
@@ -241,7 +245,7 @@ def _output_padding(value: Any, spec: ConvSpec) -> tuple[int, int]:
     for more, stride, dilation in zip(extra, spec.stride, spec.dilation, strict=True):
         if more >= max(stride, dilation):
             raise OperationError(
-                f"output_padding = {value!r} must be less than the stride {short(spec.stride)} or the dilation "
+                f"output_padding = {shown(value)} must be less than the stride {short(spec.stride)} or the dilation "
                 f"{short(spec.dilation)}; use at most {max(stride, dilation) - 1}"
             )
     return extra

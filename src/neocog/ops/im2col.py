@@ -31,8 +31,8 @@ from neocog.ops.contract import Algorithm, Cost, definition_macs
 from neocog.ops.padding import padded, padded_bytes, unpadded
 from neocog.ops.spec import ConvSpec, Pair, Shape4
 
-# Half of a common second-level cache. At (32, 16, 28, 28) * (32, 16, 5, 5), one thread and a cache of 2 MiB, a quarter
-# of it took 1.5 times as long, as calls are too many; the whole matrix at once 2 times, as it comes from memory.
+# Half of a common second-level cache: with smaller blocks there are too many calls, with larger ones the product reads
+# its patches from memory.
 _BLOCK_BYTES = 2**20
 
 
@@ -78,7 +78,7 @@ class Im2col(Algorithm):
             gw_GJL.baddbmm_(_matrix(g_KNPQ, spec), _matrix(patches_CRSNPQ, spec).mT)
         return gw_GJL.view(K, D, R, S)
 
-    def cost(self, spec: ConvSpec, x_shape: Shape4, out_channels: int, itemsize: int = 4) -> Cost:
+    def _cost(self, spec: ConvSpec, x_shape: Shape4, out_channels: int, itemsize: int) -> Cost:
         """The definition's multiply-adds; the padded pictures, and one block of patches with its product.
 
         A 1×1 kernel takes less where a block is one picture: its patches are the picture itself, in place.

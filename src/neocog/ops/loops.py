@@ -15,7 +15,8 @@ from neocog.ops.spec import ConvSpec, Pair, Shape4
 
 
 class Loops(Algorithm):
-    """The definition, index by index. Sums are kept in float64 whatever the type, and rounded once at the end.
+    """The definition, index by index. Whatever the type, products and sums are made in float64, which rounds each of them,
+    and what comes out is rounded to the type once.
 
     D counts the channels of one group and d runs over them; kernel k belongs to group k // (K/G), so its channel d is
     the picture's channel k // (K/G) · D + d.
@@ -59,7 +60,7 @@ class Loops(Algorithm):
             gw[k][d][r][s] = total
         return _tensor(gw, (K, D, R, S), g_NKPQ)
 
-    def cost(self, spec: ConvSpec, x_shape: Shape4, out_channels: int, itemsize: int = 4) -> Cost:
+    def _cost(self, spec: ConvSpec, x_shape: Shape4, out_channels: int, itemsize: int) -> Cost:
         """The definition's multiply-adds; all numbers as lists, and the result in float64 before it's rounded.
 
         Where the output is small, the peak is at the beginning: the padded picture beside its list.

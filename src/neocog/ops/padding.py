@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from math import prod
 
+import torch
 from torch import Tensor
 from torch.nn import functional
 
@@ -22,9 +23,14 @@ def padded_bytes(spec: ConvSpec, x_shape: Shape4, itemsize: int) -> int:
 
 
 def unpadded(x_NCHW: Tensor, spec: ConvSpec, input_size: Pair) -> Tensor:
-    """The middle of padded pictures, as a view."""
+    """The middle of padded pictures."""
     top, _, left, _ = spec.padding
-    return x_NCHW[..., top : top + input_size[0], left : left + input_size[1]]
+    return cut_out(x_NCHW, x_NCHW[..., top : top + input_size[0], left : left + input_size[1]])
+
+
+def cut_out(whole: Tensor, part: Tensor) -> Tensor:
+    """A part of a tensor, contiguous, and as a copy where it is not all of it: a view would keep the rest in memory."""
+    return part.contiguous() if part.shape == whole.shape else part.clone(memory_format=torch.contiguous_format)
 
 
 def cell_view(padded_NCHW: Tensor, spec: ConvSpec, output_size: Pair, r: int, s: int) -> Tensor:

@@ -12,6 +12,7 @@ from typing import Any
 
 from neocog.errors import OperationError
 from neocog.geometry import Window, output_size
+from neocog.ops.arguments import check_most, flag, several, shown, whole
 from neocog.ops.spec import Pair, pair, short, times
 
 Reads = tuple[range, ...]
@@ -40,7 +41,7 @@ class PoolSpec:
         """The spec of what people write: one number for both directions, or two; without a stride, the window's size.
 
         Raises:
-            OperationError: a number is no whole number or too small, or the padding is more than half of the window.
+            OperationError: a number is no whole number, too small or too large, or the padding is more than half of the window.
 
         >>> PoolSpec.make(2)
         PoolSpec(kernel_size=(2, 2), stride=(2, 2), padding=(0, 0), dilation=(1, 1), ceil_mode=False)
@@ -49,13 +50,13 @@ class PoolSpec:
         steps = kernel if stride is None else pair("stride", stride, least=1)
         around = pair("padding", padding, least=0)
         gaps = pair("dilation", dilation, least=1)
-        check_flag("ceil_mode", ceil_mode)
+        ceil = flag("ceil_mode", ceil_mode)
         for pad, size in zip(around, kernel, strict=True):
             if pad > size // 2:
                 raise OperationError(
-                    f"padding = {padding!r} is more than half of the {times(kernel)} window; use at most {size // 2}"
+                    f"padding = {shown(padding)} is more than half of the {times(kernel)} window; use at most {size // 2}"
                 )
-        return cls(kernel, steps, around, gaps, ceil_mode)
+        return cls(kernel, steps, around, gaps, ceil)
 
     @property
     def windows(self) -> tuple[Window, Window]:
@@ -136,21 +137,16 @@ def adaptive_reads(wanted: Any, input_size: Pair) -> tuple[Reads, Reads]:
     >>> adaptive_reads((2, None), (5, 3))
     ((range(0, 3), range(2, 5)), (range(0, 1), range(1, 2), range(2, 3)))
     """
-    parts = (wanted, wanted) if type(wanted) is int else tuple(wanted) if isinstance(wanted, Sequence) else ()
+    parts = (wanted, wanted) if whole(wanted, 1) else several(wanted)
     counts = [size if part is None else part for part, size in zip(parts, input_size, strict=False)]
-    if len(parts) != 2 or not all(type(count) is int and count >= 1 for count in counts):
+    if len(parts) != 2 or not all(whole(count, 1) for count in counts):
         raise OperationError(
-            f"output_size = {wanted!r}: give a whole number of at least 1, or two (rows, columns), where None keeps "
+            f"output_size = {shown(wanted)}: give a whole number of at least 1, or two (rows, columns), where None keeps "
             "the size"
         )
+    check_most("output_size", wanted, counts)
     rows, columns = (
         tuple(range(p * size // count, -(-(p + 1) * size // count)) for p in range(count))
-        for size, count in zip(input_size, counts, strict=True)
+        for size, count in zip(input_size, map(int, counts), strict=True)
     )
     return rows, columns
-
-
-def check_flag(name: str, value: Any) -> None:
-    """Refuses anything but True and False."""
-    if type(value) is not bool:
-        raise OperationError(f"{name} = {value!r}: give True or False")

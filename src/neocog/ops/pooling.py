@@ -33,8 +33,9 @@ from torch import Tensor
 from torch.autograd import Function
 
 from neocog.errors import OperationError
+from neocog.ops.arguments import check_most, flag, shown, whole
 from neocog.ops.checks import HALF, check_tensor
-from neocog.ops.pool_spec import PoolSpec, Reads, adaptive_reads, check_flag
+from neocog.ops.pool_spec import PoolSpec, Reads, adaptive_reads
 from neocog.ops.spec import Pair
 
 Number = int | Sequence[int]
@@ -82,8 +83,9 @@ def max_pool2d(
     """
     size = _checked_size("max_pool2d", x)
     spec = PoolSpec.make(kernel_size, stride, padding, dilation, ceil_mode)
+    both = flag("return_indices", return_indices)
     y, indices = _maximum(x, *spec.reads(size))
-    return (y, indices) if return_indices else y
+    return (y, indices) if both else y
 
 
 def avg_pool2d(
@@ -126,14 +128,15 @@ def avg_pool2d(
     """
     size = _checked_size("avg_pool2d", x)
     spec = PoolSpec.make(kernel_size, stride, padding, ceil_mode=ceil_mode)
-    check_flag("count_include_pad", count_include_pad)
-    if divisor_override is not None and (type(divisor_override) is not int or divisor_override == 0):
+    pad_counts = flag("count_include_pad", count_include_pad)
+    if divisor_override is not None and (not whole(divisor_override) or divisor_override == 0):
         raise OperationError(
-            f"divisor_override = {divisor_override!r}: give a whole number other than 0, or None for the number of "
+            f"divisor_override = {shown(divisor_override)}: give a whole number other than 0, or None for the number of "
             "cells"
         )
+    check_most("divisor_override", divisor_override, [divisor_override or 1])
     rows, columns = spec.reads(size)
-    cells = spec.cells(size) if count_include_pad else (_lengths(rows), _lengths(columns))
+    cells = spec.cells(size) if pad_counts else (_lengths(rows), _lengths(columns))
     return _average(x, rows, columns, cells, divisor_override)
 
 
@@ -158,14 +161,18 @@ def adaptive_max_pool2d(x: Tensor, output_size: OutputSize, *, return_indices: b
     [[[[4.0, 5.0], [7.0, 8.0]]]]
     """
     size = _checked_size("adaptive_max_pool2d", x)
+    both = flag("return_indices", return_indices)
     y, indices = _maximum(x, *adaptive_reads(output_size, size))
-    return (y, indices) if return_indices else y
+    return (y, indices) if both else y
 
 
 def adaptive_avg_pool2d(x: Tensor, output_size: OutputSize) -> Tensor:
     """The mean of each of P×Q windows that share the picture out: window p reads rows ⌊p·H/P⌋ to ⌈(p+1)·H/P⌉.
 
-    Arguments, result, errors and source are those of `adaptive_max_pool2d`; half types as in `avg_pool2d`.
+    Arguments, errors and source are those of `adaptive_max_pool2d`; half types as in `avg_pool2d`.
+
+    Returns:
+        (N, C, P, Q), or (C, P, Q) for one picture.
 
     >>> adaptive_avg_pool2d(torch.arange(9.0).reshape(1, 1, 3, 3), (1, None)).tolist()
     [[[[3.0, 4.0, 5.0]]]]
@@ -279,7 +286,7 @@ def _average(
 ) -> Tensor:
     """The sum of each window, divided by its cells or by `divisor`."""
     rows_P, columns_Q = (torch.tensor(counts, device=x_NCHW.device) for counts in cells)
-    divisor_PQ = torch.outer(rows_P, columns_Q) if divisor is None else torch.tensor(divisor, device=x_NCHW.device)
+    divisor_PQ = torch.outer(rows_P, columns_Q) if divisor is None else torch.tensor(int(divisor), device=x_NCHW.device)
     y_NCPQ: Tensor = _Average.apply(x_NCHW, rows, columns, divisor_PQ)  # type: ignore[no-untyped-call]
     return y_NCPQ
 

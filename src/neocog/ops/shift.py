@@ -62,9 +62,9 @@ class Shift(Algorithm):
         for r, s in _cells(spec):
             slice_CNPQ = cell_view(x_CNHW, spec, output_size, r, s)
             gw_RSGJD[r, s] = g_GJM @ _by_group(slice_CNPQ, spec).mT
-        return gw_RSGJD.permute(2, 3, 4, 0, 1).reshape(-1, channels, *spec.kernel_size)
+        return gw_RSGJD.permute(2, 3, 4, 0, 1).reshape(-1, channels, *spec.kernel_size).contiguous()
 
-    def cost(self, spec: ConvSpec, x_shape: Shape4, out_channels: int, itemsize: int = 4) -> Cost:
+    def _cost(self, spec: ConvSpec, x_shape: Shape4, out_channels: int, itemsize: int) -> Cost:
         """The definition's multiply-adds; the padded pictures, the kernels by cell, and one slice.
 
         When the slices are done with, the output of several pictures is brought into its order, which takes a copy. A

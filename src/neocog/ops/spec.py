@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from numbers import Integral
 from typing import Any
 
 from neocog.errors import OperationError
 from neocog.geometry import Window, formula, output_size, same_padding
+from neocog.ops.arguments import check_most, several, shown, whole
 
 Pair = tuple[int, int]
 Sides = tuple[int, int, int, int]
@@ -25,7 +25,10 @@ class ConvSpec:
     """How kernels walk: y[p, q] = Σ x[p·stride + r·dilation − top, q·stride + s·dilation − left] · w[r, s].
 
     Pairs are (rows, columns). `padding` counts the zeros around the picture as (top, bottom, left, right).
-    Make one with `ConvSpec.make`, which takes what people write.
+    Make one with `ConvSpec.make`, which takes what people write. Made directly, it takes this normal form alone.
+
+    Raises:
+        OperationError: something is no tuple of as many whole numbers, or one is too small or too large.
     """
 
     kernel_size: Pair
@@ -33,6 +36,21 @@ class ConvSpec:
     padding: Sides = (0, 0, 0, 0)
     dilation: Pair = (1, 1)
     groups: int = 1
+
+    def __post_init__(self) -> None:
+        for name, least, count in (("kernel_size", 1, 2), ("stride", 1, 2), ("padding", 0, 4), ("dilation", 1, 2)):
+            value = getattr(self, name)
+            if not isinstance(value, tuple) or len(value) != count or not all(whole(part, least) for part in value):
+                raise OperationError(
+                    f"{name} = {shown(value)}: ConvSpec takes a tuple of {count} whole numbers of at least {least}; "
+                    "ConvSpec.make takes what people write"
+                )
+            check_most(name, value, value)
+            object.__setattr__(self, name, tuple(int(part) for part in value))
+        if not whole(self.groups, 1):
+            raise OperationError(f"groups = {shown(self.groups)}: give a whole number of at least 1")
+        check_most("groups", self.groups, [self.groups])
+        object.__setattr__(self, "groups", int(self.groups))
 
     @classmethod
     def make(
@@ -49,7 +67,7 @@ class ConvSpec:
         pixels out as in; with an even kernel "same" puts the odd pixel at the bottom and the right, as torch does.
 
         Raises:
-            OperationError: a number is no whole number or too small, or "same" is asked for at a stride.
+            OperationError: a number is no whole number, too small or too large, or "same" is asked for at a stride.
 
         >>> ConvSpec.make(3, padding="same")
         ConvSpec(kernel_size=(3, 3), stride=(1, 1), padding=(1, 1, 1, 1), dilation=(1, 1), groups=1)
@@ -59,9 +77,7 @@ class ConvSpec:
         kernel = pair("kernel_size", kernel_size, least=1)
         steps = pair("stride", stride, least=1)
         gaps = pair("dilation", dilation, least=1)
-        if not _whole(groups) or groups < 1:
-            raise OperationError(f"groups = {groups!r}: give a whole number of at least 1")
-        return cls(kernel, steps, _sides(padding, kernel, steps, gaps), gaps, int(groups))
+        return cls(kernel, steps, _sides(padding, kernel, steps, gaps), gaps, groups)
 
     @property
     def windows(self) -> tuple[Window, Window]:
@@ -130,9 +146,12 @@ def short(sizes: Pair) -> str:
 
 def pair(name: str, value: Any, least: int) -> Pair:
     """One number for both directions, or two, as (rows, columns)."""
-    parts = (value, value) if _whole(value) else tuple(value) if isinstance(value, Sequence) else ()
-    if isinstance(value, str) or len(parts) != 2 or not all(_whole(part) and part >= least for part in parts):
-        raise OperationError(f"{name} = {value!r}: give a whole number of at least {least}, or two (rows, columns)")
+    parts = (value, value) if whole(value, least) else several(value)
+    if len(parts) != 2 or not all(whole(part, least) for part in parts):
+        raise OperationError(
+            f"{name} = {shown(value)}: give a whole number of at least {least}, or two (rows, columns)"
+        )
+    check_most(name, value, parts)
     return int(parts[0]), int(parts[1])
 
 
@@ -147,17 +166,14 @@ def _sides(padding: Any, kernel: Pair, stride: Pair, dilation: Pair) -> Sides:
                 "give the padding as numbers"
             )
         return (*same_padding(kernel[0], dilation[0]), *same_padding(kernel[1], dilation[1]))
-    parts = (padding,) * 4 if _whole(padding) else tuple(padding) if isinstance(padding, Sequence) else ()
+    parts = (padding,) * 4 if whole(padding, 0) else several(padding)
     if len(parts) == 2:
         parts = (parts[0], parts[0], parts[1], parts[1])
-    if word or len(parts) != 4 or not all(_whole(part) and part >= 0 for part in parts):
+    if len(parts) != 4 or not all(whole(part, 0) for part in parts):
         raise OperationError(
-            f"padding = {padding!r}: give a whole number of at least 0, two (rows, columns), four (top, bottom, left, "
+            f"padding = {shown(padding)}: give a whole number of at least 0, two (rows, columns), four (top, bottom, left, "
             "right), 'same' or 'valid'"
         )
+    check_most("padding", padding, parts)
     top, bottom, left, right = (int(part) for part in parts)
     return top, bottom, left, right
-
-
-def _whole(value: Any) -> bool:
-    return isinstance(value, Integral) and not isinstance(value, bool)  # numpy's whole numbers, too

@@ -123,7 +123,7 @@ class Sparse(_Toeplitz):
         gx: Tensor = _sparse_transposed(w_KCRS, input_size, spec) @ g_GPQJN.flatten(0, 3)
         return gx.T.contiguous().view(len(g_NKPQ), -1, *input_size)
 
-    def cost(self, spec: ConvSpec, x_shape: Shape4, out_channels: int, itemsize: int = 4) -> Cost:
+    def _cost(self, spec: ConvSpec, x_shape: Shape4, out_channels: int, itemsize: int) -> Cost:
         """One multiply-add for each stored entry and picture; the matrix, and its pattern or copies of x and y."""
         N, C, H, W = x_shape
         E, rows = _entries(spec, x_shape), out_channels * prod(spec.output_size((H, W)))
@@ -149,7 +149,7 @@ class Dense(_Toeplitz):
         gx = g_NKPQ.flatten(1) @ _dense(w_KCRS, input_size, spec)
         return gx.view(len(g_NKPQ), -1, *input_size)
 
-    def cost(self, spec: ConvSpec, x_shape: Shape4, out_channels: int, itemsize: int = 4) -> Cost:
+    def _cost(self, spec: ConvSpec, x_shape: Shape4, out_channels: int, itemsize: int) -> Cost:
         """One multiply-add for each number of the matrix and picture; the matrix, and the pattern it is made of."""
         N, C, H, W = x_shape
         E, rows = _entries(spec, x_shape), out_channels * prod(spec.output_size((H, W)))

@@ -104,8 +104,10 @@ def growth(outputs: int, taps: int) -> Fraction:
 
         Σ_a |Aᵀ[i, a]| · Σ_j |G[a, j]| · Σ_k |Bᵀ[a, k]|
 
-    at most. This is the largest of these sums over r, for all i; and likewise for the two transposed computations, the
-    gradients, with g (m terms, one for each output) or d (r terms) in the part of y. For two directions it is squared.
+    at most. This is the largest of these sums over r, for all i, or the largest of those of the two transposed
+    computations, the gradients, if that is larger. ∂L/∂g[j] is a sum of m terms in a tile, one for each of its outputs.
+    ∂L/∂d[k] is a sum of min(m, r) terms at most in a tile, and of r in all, as a number lies in all tiles that overlap
+    there: here the sums of one tile over these r. For two directions it is squared.
 
     Source: Barabasz et al., "Error Analysis and Improving the Accuracy of Winograd Convolution for Deep Neural
     Networks" (2020, arXiv:1803.10986), whose bounds are products of norms of the three.
