@@ -29,6 +29,13 @@ def test_fast_lengths_against_brute_force():
     fast = sorted(2**a * 3**b * 5**c for a, b, c in product(range(13), range(9), range(7)))
     for least in range(1, 4097):
         assert fast_length(least) == next(length for length in fast if length >= least)
+    assert fast_length(2**31 - 1) == 2**31
+    large = fast_length(2**62 + 1)  # at once, though fast lengths are far apart there
+    assert 2**62 < large < 2**63
+    for factor in (2, 3, 5):
+        while large % factor == 0:
+            large //= factor
+    assert large == 1
     assert [fast_length(least) for least in (0, 1, 7, 11, 28, 32, 33, 224, 227)] == [1, 1, 8, 12, 30, 32, 36, 225, 240]
 
 
@@ -61,6 +68,18 @@ def test_errors_are_a_few_units_of_the_largest_result(kind):
         for operation in OPERATIONS:
             want = by_torch(operation, case, *(tensor.double() for tensor in tensors))
             close(computed(FFT, operation, case, *tensors), want, f"{operation} {case}")
+
+
+def test_float32_errors_follow_the_norms_of_whole_maps():
+    """One large number makes all others less exact, also where no window reads it: more than a plain sum's would be."""
+    case = Case("a bright corner", (1, 1, 16, 16), 1, ConvSpec.make(3))
+    x, w, g = case.tensors(dtype=torch.float32)
+    x[..., -1, -1] = 1e6
+    got, want = computed(FFT, "forward", case, x, w, g), by_torch("forward", case, x.double(), w.double(), g.double())
+    far_away = (got - want).abs()[..., :8, :8].max().item()
+    plain = 9 * 2**-24 * largest(x[..., :10, :10]) * 9 * largest(w)
+    assert (FFT.errors_follow, FFT.error_factor) == ("norms", 3 * 7.2)
+    assert plain < far_away < (FFT.error_factor * 8 + 5) * 2**-24 * (x.norm() * w.norm()).item()
 
 
 def test_cost_by_hand():

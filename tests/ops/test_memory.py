@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import tracemalloc
+from math import prod
 
 import pytest
 import torch
-from cases import Case
+from cases import LAYOUTS, Case
 from torch.profiler import ProfilerActivity, profile
 
+from neocog import ops
 from neocog.ops.methods import METHODS, algorithm
 from neocog.ops.spec import ConvSpec
 
@@ -40,10 +42,14 @@ FEW = 16_384  # bytes; below that, half of it may be the odd list or tensor of a
 def peaks(method, case, dtype):
     """The result, and the most that was allocated at a time in torch's tensors and in Python's objects."""
     x, w, _ = case.tensors(dtype=dtype)
-    algorithm(method).forward(x[:1], w, case.spec)  # what is made once and kept is no part of a pass
+    return measured(lambda x: algorithm(method).forward(x, w, case.spec), x)
+
+
+def measured(forward, x):
+    forward(x[:1])  # what is made once and kept is no part of a pass
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiled:
         tracemalloc.start()
-        result = algorithm(method).forward(x, w, case.spec)
+        result = forward(x)
         in_python = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
     held = most = 0
@@ -67,6 +73,45 @@ def test_the_peak_is_what_the_cost_says(method, case, dtype):
     assert method == "loops" or in_python < 8192, f"{in_python} bytes of Python objects: {case}"
 
 
+def through_the_door(method, case, dtype, layout="contiguous"):
+    """What conv2d takes beside its result, with a bias and where the numbers lie in another layout."""
+    x, w = (LAYOUTS[layout](tensor) for tensor in case.tensors(dtype=dtype)[:2])
+    b, spec = torch.ones(case.kernels, dtype=dtype), case.spec
+    walk = {"stride": spec.stride, "padding": spec.padding, "dilation": spec.dilation, "groups": spec.groups}
+    result, in_torch, in_python = measured(lambda x: ops.conv2d(x, w, b, method=method, **walk), x)
+    return in_torch - result.nbytes + (in_python if method == "loops" else 0)
+
+
+@pytest.mark.parametrize(("method", "case", "dtype"), GRID)
+def test_conv2d_with_a_bias_takes_no_more_than_its_algorithm(method, case, dtype):
+    said = algorithm(method).cost(case.spec, case.x, case.kernels, dtype.itemsize).extra_bytes
+    extra = through_the_door(method, case, dtype)
+    assert extra <= 1.2 * said, f"{extra} bytes instead of {said}: {case}"
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("method", METHODS)
+def test_another_layout_takes_at_most_a_copy_of_x_and_w_more(method, layout):
+    for case in CASES:
+        if algorithm(method).supports(case.spec):
+            said = algorithm(method).cost(case.spec, case.x, case.kernels).extra_bytes
+            copies = 4 * (prod(case.x) + prod(case.w))
+            extra = through_the_door(method, case, torch.float32, layout)
+            assert extra <= 1.2 * said + copies, f"{extra} bytes instead of {said} + {copies}: {case}"
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_half_types_take_copies_in_float32_and_that_is_counted(method):
+    for case in CASES:
+        if algorithm(method).supports(case.spec):
+            half, single = (algorithm(method).cost(case.spec, case.x, case.kernels, size) for size in (2, 4))
+            copies = 4 * (prod(case.x) + prod(case.w) + prod(case.y))
+            assert (half.macs, half.extra_bytes) == (single.macs, single.extra_bytes + copies)
+            extra = through_the_door(method, case, torch.float16)
+            assert extra <= 1.2 * half.extra_bytes, f"{extra} bytes instead of {half.extra_bytes}: {case}"
+            assert extra >= 0.5 * half.extra_bytes or half.extra_bytes < 2 * FEW, f"{extra}: {case}"
+
+
 @pytest.mark.parametrize(("channels", "kernels"), [(8, 16), (2, 48)])
 @pytest.mark.parametrize("method", ["shift", "im2col", "toeplitz", "fft", "winograd", "winograd-4x4"])
 def test_the_peak_of_a_whole_batch(method, channels, kernels):
@@ -83,6 +128,7 @@ def test_the_peak_of_a_whole_batch(method, channels, kernels):
     [
         Case("the transform of the products", (4, 8, 16, 16), 24, ConvSpec.make(3, padding=1)),
         Case("the transform of the tiles", (4, 24, 15, 13), 2, ConvSpec.make(3, padding=1)),
+        Case("the product", (1, 8, 6, 6), 24, ConvSpec.make(3, padding=1)),
         Case("the kernels", (1, 48, 5, 5), 48, ConvSpec.make(3, padding=1)),
         Case("depthwise", (2, 16, 9, 10), 16, ConvSpec.make(3, groups=16)),
     ],

@@ -21,18 +21,7 @@ from cases import OPERATIONS, caught_by
 
 from neocog import ops
 from neocog.ops.contract import Algorithm
-from neocog.ops.methods import METHODS, algorithm
-
-HOMES = {
-    "loops": ("loops", "LOOPS"),
-    "shift": ("shift", "SHIFT"),
-    "im2col": ("im2col", "IM2COL"),
-    "toeplitz": ("toeplitz", "SPARSE"),
-    "toeplitz-dense": ("toeplitz", "DENSE"),
-    "fft": ("fft", "FFT"),
-    "winograd": ("winograd", "F2X2"),
-    "winograd-4x4": ("winograd", "F4X4"),
-}
+from neocog.ops.methods import HOMES, METHODS, algorithm
 
 
 def planted(monkeypatch, name: str, old: str = "", new: str = "") -> ModuleType:
@@ -264,7 +253,7 @@ class Misled(Algorithm):
         gw = self.inner.grad_w(g_NKPQ, x_NCHW, self.mislead(x_NCHW, spec)[1])
         return self.mislead(gw, spec)[0]
 
-    def cost(self, *given):
+    def _cost(self, *given):
         raise NotImplementedError
 
 

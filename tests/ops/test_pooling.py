@@ -11,6 +11,7 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -210,7 +211,7 @@ def test_check(check):
         (" | value.isnan()", ""),
         ("row_NCPQ * W", "column_NCHQ.shape[-1] * row_NCPQ"),  # rows as long as the output's
         ("gx.scatter_add_", "gx.scatter_"),  # the last window takes all
-        ("spec.cells(size) if count_include_pad", "spec.cells(size) if not count_include_pad"),
+        ("spec.cells(size) if pad_counts", "spec.cells(size) if not pad_counts"),
         ("torch.outer(rows_P, columns_Q)", "rows_P[:1] * columns_Q[:1]"),  # all windows as large as the first
         ("_at_least_float32(g_NCPQ) / divisor_PQ", "_at_least_float32(g_NCPQ)"),
         ("min(start + window.kernel, size + window.after)", "start + window.kernel"),
@@ -378,7 +379,7 @@ REFUSED_BY_BOTH = [
     (AVG, X.bool(), {"kernel_size": 2}, "x is bool: give a float type, such as x.float()"),
     (AMAX, X.long(), {"output_size": 2}, "x is int64: give a float type, such as x.float()"),
     (AAVG, X.to(torch.int32), {"output_size": 2}, "x is int32: give a float type, such as x.float()"),
-    (MAX, X.to(torch.complex64), {"kernel_size": 2}, "x is complex64: give a float type, such as x.float()"),
+    (MAX, X.to(torch.complex64), {"kernel_size": 2}, "x is complex64: give real numbers, such as x.real"),
     (MAX, X[0, 0], {"kernel_size": 2}, "x has the shape (3, 3): max_pool2d takes (N, C, H, W) or (C, H, W)"),
     (
         AAVG,
@@ -393,6 +394,7 @@ REFUSED_BY_BOTH = [
     (MAX, X, {"kernel_size": 2.0}, f"kernel_size = 2.0: {LEAST_1}"),
     (AVG, X, {"kernel_size": (2, 2, 2)}, f"kernel_size = (2, 2, 2): {LEAST_1}"),
     (MAX, X, {"kernel_size": 2, "stride": 0}, f"stride = 0: {LEAST_1}"),
+    (MAX, X, {"kernel_size": 2, "stride": 2**31}, "stride = 2147483648 is too large; give at most 2147483647"),
     (AVG, X, {"kernel_size": 2, "stride": (1, -1)}, f"stride = (1, -1): {LEAST_1}"),
     (MAX, X, {"kernel_size": 2, "dilation": 0}, f"dilation = 0: {LEAST_1}"),
     (
@@ -459,6 +461,14 @@ REFUSED_BY_US_ALONE = [
     (AAVG, X[:, :0], {"output_size": 2}, "x has the shape (1, 0, 3, 3): only the number of pictures may be 0"),
     (AAVG, X, {"output_size": 0}, f"output_size = 0: {ADAPTIVE}"),
     (AMAX, X, {"output_size": (0, None)}, f"output_size = (0, None): {ADAPTIVE}"),
+    (MAX, X, {"kernel_size": 2, "return_indices": "no"}, "return_indices = 'no': give True or False"),
+    (AMAX, X, {"output_size": 2, "return_indices": 1}, "return_indices = 1: give True or False"),
+    (
+        AVG,
+        X,
+        {"kernel_size": 2, "divisor_override": -(2**31)},
+        "divisor_override = -2147483648 is too large; give at most 2147483647",
+    ),
     (
         MAX,
         X,
@@ -486,6 +496,21 @@ def test_what_torch_refuses_is_refused_in_one_sentence(name, x, arguments, text)
 def test_what_torch_answers_with_nothing_or_with_rounded_numbers_is_refused_too(name, x, arguments, text):
     assert theirs(name)(x, **arguments) is not None
     assert refusal(name, x, arguments) == text
+
+
+def test_adaptive_sizes_have_an_end():
+    assert refusal(AAVG, X, {"output_size": (1, 2**31)}) == (
+        "output_size = (1, 2147483648) is too large; give at most 2147483647"
+    )
+
+
+def test_numpys_numbers_and_flags_are_as_good_as_pythons():
+    one, two, yes = np.int64(1), np.int32(2), np.bool_(True)
+    y, indices = pooling.max_pool2d(X, two, one, ceil_mode=yes, return_indices=yes)
+    assert (y.tolist(), indices.shape) == (functional.max_pool2d(X, 2, 1).tolist(), (1, 1, 2, 2))
+    means = pooling.avg_pool2d(X, two, one, count_include_pad=np.bool_(False), divisor_override=two)
+    assert means.tolist() == functional.avg_pool2d(X, 2, 1, divisor_override=2).tolist()
+    assert pooling.adaptive_avg_pool2d(X, (one, two)).tolist() == functional.adaptive_avg_pool2d(X, (1, 2)).tolist()
 
 
 def test_torch_gives_an_index_outside_the_picture_where_a_window_reads_nothing():

@@ -136,7 +136,7 @@ TRANSPOSED = [
     (
         (X, W_TRANSPOSED),
         {"groups": 3},
-        "groups = 3 does not divide the 4 channels of x; use a divisor of it",
+        "groups = 3 must divide the 4 channels of x; the largest that does is 4",
     ),
     ((X, W_TRANSPOSED), {"groups": 0}, "groups = 0: give a whole number of at least 1"),
     ((X, W_TRANSPOSED), {"stride": 0}, f"stride = 0: {PAIR}"),
@@ -200,8 +200,31 @@ OURS = [
     ((X[:, :0], W[:, :0]), {}, "x has the shape (2, 0, 5, 6): only the number of pictures may be 0"),
     ((X.byte(), W.byte()), {}, "x is uint8: give a float type, such as x.float()"),
     ((X.long(), W.long()), {}, "x is int64: give a float type, such as x.float()"),
-    ((X.to(torch.complex64), W), {}, "x is complex64: give a float type, such as x.float()"),
+    ((X.to(torch.complex64), W), {}, "x is complex64: give real numbers, such as x.real"),
     ((X, W.to("meta")), {}, "x is on cpu but w is on meta: use w.to(x.device)"),
+    (
+        (X.to(torch.float8_e5m2), W.to(torch.float8_e5m2)),
+        {},
+        "x is float8_e5m2: nothing is computed in it; use x.float()",
+    ),
+    ((X, W), {"padding": b"\1\1"}, f"padding = b'\\x01\\x01': {SIDES}"),
+    (
+        (X, W),
+        {"padding": 2**62, "method": "fft"},
+        "padding = 4611686018427387904 is too large; give at most 2147483647",
+    ),
+    ((X, W), {"stride": 2**31}, "stride = 2147483648 is too large; give at most 2147483647"),
+    (
+        (X, W),
+        {"dilation": torch.ones(9, 9)},
+        f"dilation = tensor([[1., 1., 1., 1., 1., 1., 1., 1., 1.], [1., 1., 1., 1., 1., 1., 1., 1., 1…: {PAIR}",
+    ),
+    (
+        (X, W),
+        {"method": np.zeros((2, 1))},
+        "unknown method '[[0.] [0.]]'; Known: fft, im2col, loops, shift, toeplitz, toeplitz-dense, winograd, "
+        "winograd-4x4",
+    ),
     ((X, W), {"padding": (1, 2, 3, -4)}, f"padding = (1, 2, 3, -4): {SIDES}"),
     (
         (X, W),

@@ -8,7 +8,8 @@ import pytest
 import torch
 from cases import LISTED, OPERATIONS, check_against_torch
 
-from neocog.ops import im2col
+from neocog.errors import OperationError
+from neocog.ops import conv2d, im2col
 from neocog.ops.contract import Cost
 from neocog.ops.im2col import IM2COL, patch_matrix
 from neocog.ops.shift import SHIFT
@@ -23,7 +24,7 @@ def test_patch_matrix_of_a_3x3_picture() -> None:
 
 
 def test_patch_matrix_puts_channels_below_each_other_and_pictures_beside_each_other() -> None:
-    x = torch.tensor([[[[1, 2, 3]], [[4, 5, 6]]], [[[10, 20, 30]], [[40, 50, 60]]]])
+    x = torch.tensor([[[[1, 2, 3]], [[4, 5, 6]]], [[[10, 20, 30]], [[40, 50, 60]]]]).float()
     first, second = [[1, 2, 10, 20], [2, 3, 20, 30]], [[4, 5, 40, 50], [5, 6, 50, 60]]
     assert patch_matrix(x, ConvSpec.make((1, 2))).tolist() == [first + second]
     assert patch_matrix(x, ConvSpec.make((1, 2), groups=2)).tolist() == [first, second]
@@ -31,9 +32,51 @@ def test_patch_matrix_puts_channels_below_each_other_and_pictures_beside_each_ot
 
 def test_patch_matrix_with_padding_stride_and_dilation() -> None:
     """0 1 2 3 4 5 0 0: windows read numbers 0 and 3, 2 and 5, 4 and 7 of it."""
-    x = torch.arange(1, 6).reshape(1, 1, 1, 5)
+    x = torch.arange(1.0, 6).reshape(1, 1, 1, 5)
     spec = ConvSpec.make((1, 2), stride=(1, 2), padding=(0, 0, 1, 2), dilation=(1, 3))
     assert patch_matrix(x, spec).tolist() == [[[0, 2, 4], [3, 5, 0]]]
+
+
+def test_kernels_times_the_patch_matrix_are_conv2d() -> None:
+    for case in LISTED:
+        (x, w, _), G = case.tensors(), case.spec.groups
+        matrix = patch_matrix(x, case.spec)
+        assert matrix.shape == (G, prod(case.w[1:]), case.y[0] * case.y[2] * case.y[3])
+        y_KNPQ = (w.reshape(G, case.kernels // G, -1) @ matrix).reshape(case.kernels, case.y[0], *case.y[2:])
+        spec = case.spec
+        walk = {"stride": spec.stride, "padding": spec.padding, "dilation": spec.dilation, "groups": G}
+        torch.testing.assert_close(y_KNPQ.transpose(0, 1), conv2d(x, w, **walk))
+    assert torch.equal(patch_matrix(x[0], case.spec), patch_matrix(x[:1], case.spec))
+
+
+@pytest.mark.parametrize(
+    ("x", "spec", "text"),
+    [
+        ([[1.0]], ConvSpec.make(1), "x is a list: give a tensor, such as torch.tensor(x)"),
+        (torch.ones(3, 3), ConvSpec.make(1), "x has the shape (3, 3): patch_matrix takes (N, C, H, W) or (C, H, W)"),
+        (
+            torch.ones(1, 0, 3, 3),
+            ConvSpec.make(1),
+            "x has the shape (1, 0, 3, 3): only the number of pictures may be 0",
+        ),
+        (torch.ones(1, 3, 3, dtype=torch.int32), ConvSpec.make(1), "x is int32: give a float type, such as x.float()"),
+        (torch.ones(1, 3, 3), None, "spec is a NoneType: give a ConvSpec, such as ConvSpec.make(3)"),
+        (
+            torch.ones(4, 3, 3),
+            ConvSpec.make(1, groups=3),
+            "groups = 3 must divide the 4 channels of x; the largest that does is 4",
+        ),
+        (
+            torch.ones(1, 3, 3),
+            ConvSpec.make(4),
+            "a 4×4 kernel does not fit the 3×3 picture; use a smaller kernel, or 1 more padding on each side",
+        ),
+    ],
+)
+def test_patch_matrix_refuses(x: object, spec: ConvSpec, text: str) -> None:
+    with pytest.raises(OperationError) as caught:
+        patch_matrix(x, spec)
+    assert str(caught.value) == text
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)

@@ -48,8 +48,18 @@ def test_normal_forms(given, want):
     spec = ConvSpec.make(**given)
     assert spec == want
     assert ConvSpec.make(**{item.name: getattr(spec, item.name) for item in fields(spec)}) == spec
+    assert all_ints(spec)
+
+
+def all_ints(spec):
     numbers = [*spec.kernel_size, *spec.stride, *spec.padding, *spec.dilation, spec.groups]
-    assert {type(number) for number in numbers} == {int}
+    return {type(number) for number in numbers} == {int}
+
+
+def test_numpys_numbers_become_pythons_however_a_spec_is_made():
+    direct = ConvSpec((np.int64(3), 3), padding=(np.uint8(1),) * 4, groups=np.int32(2))
+    assert all_ints(direct)
+    assert direct == ConvSpec.make(3, padding=1, groups=2)
 
 
 def test_a_spec_is_frozen_and_can_be_a_key():
@@ -72,6 +82,20 @@ SIDES = "give a whole number of at least 0, two (rows, columns), four (top, bott
         ({"kernel_size": 3.0}, f"kernel_size = 3.0: {PAIR}"),
         ({"kernel_size": "33"}, f"kernel_size = '33': {PAIR}"),
         ({"kernel_size": None}, f"kernel_size = None: {PAIR}"),
+        ({"kernel_size": b"\x03\x03"}, f"kernel_size = b'\\x03\\x03': {PAIR}"),
+        ({"kernel_size": 2**31}, "kernel_size = 2147483648 is too large; give at most 2147483647"),
+        ({"stride": (1, 2**62)}, "stride = (1, 4611686018427387904) is too large; give at most 2147483647"),
+        ({"dilation": 10**30}, f"dilation = {10**30} is too large; give at most 2147483647"),
+        ({"stride": 10**5000}, "stride = an int of many digits is too large; give at most 2147483647"),
+        ({"groups": 2**31}, "groups = 2147483648 is too large; give at most 2147483647"),
+        ({"padding": 2**62}, "padding = 4611686018427387904 is too large; give at most 2147483647"),
+        (
+            {"kernel_size": 7, "dilation": 2**30, "padding": "same"},
+            "padding = (3221225472, 3221225472, 3221225472, 3221225472) is too large; give at most 2147483647",
+        ),
+        ({"padding": b"\x01\x01"}, f"padding = b'\\x01\\x01': {SIDES}"),
+        ({"padding": np.zeros((2, 2))}, f"padding = array([[0., 0.], [0., 0.]]): {SIDES}"),
+        ({"padding": "a\n" * 99}, f"padding = '{'a' + chr(92) + 'n'}{('a' + chr(92) + 'n') * 25}a…: {SIDES}"),
         ({"stride": 0}, f"stride = 0: {PAIR}"),
         ({"stride": -2}, f"stride = -2: {PAIR}"),
         ({"stride": (1, 0)}, f"stride = (1, 0): {PAIR}"),
@@ -108,6 +132,79 @@ def test_refusals(given, want):
     with pytest.raises(OperationError) as caught:
         ConvSpec.make(**{"kernel_size": 3, **given})
     assert str(caught.value) == want
+
+
+TUPLE = "ConvSpec takes a tuple of {} whole numbers of at least {}; ConvSpec.make takes what people write"
+
+
+@pytest.mark.parametrize(
+    ("given", "want"),
+    [
+        ({"kernel_size": 3}, f"kernel_size = 3: {TUPLE.format(2, 1)}"),
+        ({"kernel_size": [3, 3]}, f"kernel_size = [3, 3]: {TUPLE.format(2, 1)}"),
+        ({"stride": (0, 0)}, f"stride = (0, 0): {TUPLE.format(2, 1)}"),
+        ({"stride": (1.0, 1.0)}, f"stride = (1.0, 1.0): {TUPLE.format(2, 1)}"),
+        ({"padding": (1, 1)}, f"padding = (1, 1): {TUPLE.format(4, 0)}"),
+        ({"padding": (-1, 0, 0, 0)}, f"padding = (-1, 0, 0, 0): {TUPLE.format(4, 0)}"),
+        ({"padding": "same"}, f"padding = 'same': {TUPLE.format(4, 0)}"),
+        ({"dilation": (True, 1)}, f"dilation = (True, 1): {TUPLE.format(2, 1)}"),
+        ({"dilation": (1, 2**31)}, "dilation = (1, 2147483648) is too large; give at most 2147483647"),
+        ({"groups": 0}, "groups = 0: give a whole number of at least 1"),
+    ],
+)
+def test_a_spec_made_directly_is_checked_as_well(given, want):
+    with pytest.raises(OperationError) as caught:
+        ConvSpec(**{"kernel_size": (3, 3), **given})
+    assert str(caught.value) == want
+
+
+@pytest.mark.parametrize(
+    ("method", "spec", "x", "want"),
+    [
+        (
+            "winograd",
+            ConvSpec.make(5),
+            (1, 2, 8, 8),
+            "method 'winograd' does 3×3 kernels at stride 1 and dilation 1, not a 5×5 kernel at stride 1 and "
+            "dilation 1; methods that fit: loops, shift, im2col, toeplitz, toeplitz-dense, fft",
+        ),
+        *(
+            (
+                method,
+                ConvSpec.make(3),
+                (1, 2, 2, 8),
+                "a 3×3 kernel does not fit the 2×8 picture; use a smaller kernel, or 1 more padding on each side",
+            )
+            for method in METHODS
+        ),
+        *(
+            (
+                method,
+                ConvSpec.make(3, groups=3),
+                (1, 2, 8, 8),
+                "groups = 3 must divide both the 2 channels of x and the 4 kernels of w; the largest that does is 2",
+            )
+            for method in METHODS
+        ),
+    ],
+)
+def test_what_conv2d_refuses_has_no_cost(method, spec, x, want):
+    with pytest.raises(OperationError) as by_cost:
+        algorithm(method).cost(spec, x, 4)
+    w = torch.ones(4, max(1, x[1] // spec.groups), *spec.kernel_size)
+    walk = {"stride": spec.stride, "padding": spec.padding, "dilation": spec.dilation, "groups": spec.groups}
+    with pytest.raises(OperationError) as by_conv2d:
+        ops.conv2d(torch.ones(x), w, method=method, **walk)
+    assert str(by_cost.value) == str(by_conv2d.value) == want
+
+
+@pytest.mark.parametrize("method", [["im2col"], None, b"im2col", "im2\ncol"])
+def test_an_algorithm_that_does_not_exist(method):
+    with pytest.raises(OperationError) as caught:
+        algorithm(method)
+    text = str(caught.value)
+    assert text.startswith(f"unknown method '{' '.join(str(method).split())}'; ")
+    assert text.endswith("Known: fft, im2col, loops, shift, toeplitz, toeplitz-dense, winograd, winograd-4x4")
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from math import prod
 
+import numpy as np
 import pytest
 import torch
 from cases import LISTED, OPERATIONS, RELATIVE, Case, agree, by_torch, check_against_torch, listed
@@ -246,7 +247,7 @@ REFUSALS = [
         W,
         (6, 5, 5),
         ConvSpec.make(3, groups=3),
-        "groups = 3 does not divide the 4 kernels of w; use a divisor of it",
+        "groups = 3 must divide the 4 kernels of w; the largest that does is 4",
     ),
     (
         W,
@@ -281,6 +282,14 @@ def test_refusals(w, input_shape, spec, text):
     with pytest.raises(OperationError) as refused:
         toeplitz_matrix(w, input_shape, spec)
     assert str(refused.value) == text
+
+
+def test_numpys_numbers_are_as_good_as_pythons():
+    w, spec = torch.ones(1, 1, 2, 2), ConvSpec.make(2)
+    shape = tuple(np.array([1, 3, 3]))
+    for sparse in (False, True):
+        got, want = (toeplitz_matrix(w, given, spec, sparse=sparse).to_dense() for given in (shape, (1, 3, 3)))
+        assert torch.equal(got, want)
 
 
 def test_a_dense_matrix_may_take_a_gibibyte_and_no_more(monkeypatch):

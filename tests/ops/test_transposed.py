@@ -50,6 +50,8 @@ def check(method, x_shape, kernel, walk):
     want = functional.conv_transpose2d(x, w, b, **walk)
     what = f"{method}: x {x_shape}, w {tuple(w.shape)}, {walk}"
     agree(got, want, what, rtol=RELATIVE, atol=1e-12)
+    assert got.is_contiguous(), what
+    assert got.untyped_storage().nbytes() == got.nbytes, what
     g = numbers(4, *want.shape).detach()
     for one, other in zip(torch.autograd.grad(got, (x, w, b), g), torch.autograd.grad(want, (x, w, b), g), strict=True):
         agree(one, other, what, rtol=RELATIVE, atol=1e-12)

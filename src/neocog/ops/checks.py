@@ -35,6 +35,15 @@ def check_alike(first: str, x: Tensor, second: str, w: Tensor) -> None:
         raise OperationError(f"{first} is on {x.device} but {second} is on {w.device}: use {second}.to({first}.device)")
 
 
+def check_pictures(name: str, x: Any) -> None:
+    """Raises OperationError unless the function of that name can take x as pictures, or as one picture."""
+    check_tensor("x", x)
+    if x.ndim not in (3, 4):
+        raise OperationError(f"x has the shape {tuple(x.shape)}: {name} takes (N, C, H, W) or (C, H, W)")
+    if 0 in x.shape[-3:]:
+        raise OperationError(f"x has the shape {tuple(x.shape)}: only the number of pictures may be 0")
+
+
 def check_spec(spec: Any, w: Any = None) -> None:
     """Raises OperationError unless it is a ConvSpec, for kernels of that size where there are some."""
     if not isinstance(spec, ConvSpec):

@@ -60,7 +60,8 @@ class Algorithm(ABC):
     # What bounds its rounding errors, for sums of n products and u half a step of the type: `error_factor` times
     #   n·u times the sum of the absolute products of the same output ("terms"), as of any plain sum,
     #   n·u times n of the largest number times the largest weight ("largest"),
-    #   or log₂ L·u times the product of the norms of whole maps ("norms"), L being the size of the field.
+    #   or log₂ L·u times the products of the norms of whole maps ("norms"), L being the size of the field; and a few u
+    #   more for each product, as `neocog.ops.fft` derives.
     errors_follow: Literal["terms", "largest", "norms"] = "terms"
     error_factor: float = 1.0
 

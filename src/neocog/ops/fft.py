@@ -139,7 +139,7 @@ def fast_length(least: int) -> int:
     least = max(1, least)
     threes = [3**power for power in range(least.bit_length() + 1)]
     fives = [5**power for power in range(least.bit_length() + 1)]
-    odd = (three * five for three in threes for five in fives)
+    odd: list[int] = [three * five for three in threes for five in fives]
     # Each as often doubled as it takes: ⌈least/number⌉ rounded up to a power of 2.
     return min(number << (-(-least // number) - 1).bit_length() for number in odd)
 

@@ -27,6 +27,8 @@ from math import prod
 
 from torch import Tensor
 
+from neocog.ops.arguments import check_groups
+from neocog.ops.checks import check_pictures, check_spec
 from neocog.ops.contract import Algorithm, Cost, definition_macs
 from neocog.ops.padding import padded, padded_bytes, unpadded
 from neocog.ops.spec import ConvSpec, Pair, Shape4
@@ -89,13 +91,33 @@ class Im2col(Algorithm):
         return Cost(definition_macs(spec, x_shape, out_channels), padded_bytes(spec, x_shape, itemsize) + block)
 
 
-def patch_matrix(x_NCHW: Tensor, spec: ConvSpec) -> Tensor:
-    """The whole matrix for each group (G, D·R·S, N·P·Q): a column for each window, a row for each number in it.
+def patch_matrix(x: Tensor, spec: ConvSpec) -> Tensor:
+    """All patches as a matrix: a column for each window, a row for each number in it, whose product with w is conv2d.
+
+    Column (n·P + p)·Q + q holds x[n, c, p·stride + r·dilation − top, q·stride + s·dilation − left] in the row
+    (c·R + r)·S + s, where c counts the channels of the group.
+
+    Args:
+        x: pictures (N, C, H, W), or one (C, H, W), of any float type.
+        spec: how the kernels walk.
+
+    Returns:
+        (G, C/G·R·S, N·P·Q), a matrix for each group: w.reshape(G, K/G, −1) @ it is y as (G, K/G, N·P·Q).
+
+    Raises:
+        OperationError: x is no such tensor, the groups don't divide its channels, or the kernel doesn't fit.
+
+    Source: Chellapilla, Puri & Simard (2006).
 
     >>> import torch
-    >>> patch_matrix(torch.arange(9).reshape(1, 1, 3, 3), ConvSpec.make(2)).tolist()
+    >>> patch_matrix(torch.arange(9.0).reshape(1, 1, 3, 3), ConvSpec.make(2)).int().tolist()
     [[[0, 1, 3, 4], [1, 2, 4, 5], [3, 4, 6, 7], [4, 5, 7, 8]]]
     """
+    check_spec(spec)
+    check_pictures("patch_matrix", x)
+    x_NCHW = x if x.ndim == 4 else x[None]
+    check_groups(spec.groups, (x_NCHW.shape[1], "channels of x"))
+    spec.output_size(x_NCHW.shape[2:])
     return _matrix(_windows(padded(x_NCHW, spec), spec), spec)
 
 
@@ -109,7 +131,7 @@ def _windows(padded_NCHW: Tensor, spec: ConvSpec) -> Tensor:
 def _matrix(numbers: Tensor, spec: ConvSpec) -> Tensor:
     """(C, …, N, P, Q) as one matrix for each group, a column for each place. Patches are copied together here."""
     G, columns = spec.groups, prod(numbers.shape[-3:])
-    return numbers.reshape(G, numbers.numel() // (G * columns), columns)
+    return numbers.reshape(G, prod(numbers.shape[:-3]) // G, columns)
 
 
 def _add_back(patches_GLM: Tensor, windows_CRSNPQ: Tensor) -> None:

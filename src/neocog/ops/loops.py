@@ -15,8 +15,8 @@ from neocog.ops.spec import ConvSpec, Pair, Shape4
 
 
 class Loops(Algorithm):
-    """The definition, index by index. Whatever the type, products and sums are made in float64, which rounds each of them,
-    and what comes out is rounded to the type once.
+    """The definition, index by index. Products and sums are made in float64, one after the other, and what
+    comes out is then rounded to the type.
 
     D counts the channels of one group and d runs over them; kernel k belongs to group k // (K/G), so its channel d is
     the picture's channel k // (K/G) · D + d.

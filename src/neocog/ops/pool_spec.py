@@ -41,7 +41,8 @@ class PoolSpec:
         """The spec of what people write: one number for both directions, or two; without a stride, the window's size.
 
         Raises:
-            OperationError: a number is no whole number, too small or too large, or the padding is more than half of the window.
+            OperationError: a number is no whole number, too small or too large, or the padding more than half of the
+                window.
 
         >>> PoolSpec.make(2)
         PoolSpec(kernel_size=(2, 2), stride=(2, 2), padding=(0, 0), dilation=(1, 1), ceil_mode=False)
@@ -54,7 +55,8 @@ class PoolSpec:
         for pad, size in zip(around, kernel, strict=True):
             if pad > size // 2:
                 raise OperationError(
-                    f"padding = {shown(padding)} is more than half of the {times(kernel)} window; use at most {size // 2}"
+                    f"padding = {shown(padding)} is more than half of the {times(kernel)} window; use at most "
+                    f"{size // 2}"
                 )
         return cls(kernel, steps, around, gaps, ceil)
 
@@ -141,8 +143,8 @@ def adaptive_reads(wanted: Any, input_size: Pair) -> tuple[Reads, Reads]:
     counts = [size if part is None else part for part, size in zip(parts, input_size, strict=False)]
     if len(parts) != 2 or not all(whole(count, 1) for count in counts):
         raise OperationError(
-            f"output_size = {shown(wanted)}: give a whole number of at least 1, or two (rows, columns), where None keeps "
-            "the size"
+            f"output_size = {shown(wanted)}: give a whole number of at least 1, or two (rows, columns), where None "
+            "keeps the size"
         )
     check_most("output_size", wanted, counts)
     rows, columns = (

@@ -34,7 +34,7 @@ from torch.autograd import Function
 
 from neocog.errors import OperationError
 from neocog.ops.arguments import check_most, flag, shown, whole
-from neocog.ops.checks import HALF, check_tensor
+from neocog.ops.checks import HALF, check_pictures
 from neocog.ops.pool_spec import PoolSpec, Reads, adaptive_reads
 from neocog.ops.spec import Pair
 
@@ -131,8 +131,8 @@ def avg_pool2d(
     pad_counts = flag("count_include_pad", count_include_pad)
     if divisor_override is not None and (not whole(divisor_override) or divisor_override == 0):
         raise OperationError(
-            f"divisor_override = {shown(divisor_override)}: give a whole number other than 0, or None for the number of "
-            "cells"
+            f"divisor_override = {shown(divisor_override)}: give a whole number other than 0, or None for the number "
+            "of cells"
         )
     check_most("divisor_override", divisor_override, [divisor_override or 1])
     rows, columns = spec.reads(size)
@@ -366,9 +366,5 @@ def _at_least_float32(x: Tensor) -> Tensor:
 
 def _checked_size(name: str, x: Any) -> Pair:
     """Rows and columns of pictures that can be pooled."""
-    check_tensor("x", x)
-    if x.ndim not in (3, 4):
-        raise OperationError(f"x has the shape {tuple(x.shape)}: {name} takes (N, C, H, W) or (C, H, W)")
-    if 0 in x.shape[-3:]:
-        raise OperationError(f"x has the shape {tuple(x.shape)}: only the number of pictures may be 0")
+    check_pictures(name, x)
     return x.shape[-2], x.shape[-1]

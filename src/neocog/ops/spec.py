@@ -171,8 +171,8 @@ def _sides(padding: Any, kernel: Pair, stride: Pair, dilation: Pair) -> Sides:
         parts = (parts[0], parts[0], parts[1], parts[1])
     if len(parts) != 4 or not all(whole(part, 0) for part in parts):
         raise OperationError(
-            f"padding = {shown(padding)}: give a whole number of at least 0, two (rows, columns), four (top, bottom, left, "
-            "right), 'same' or 'valid'"
+            f"padding = {shown(padding)}: give a whole number of at least 0, two (rows, columns), four (top, bottom, "
+            "left, right), 'same' or 'valid'"
         )
     check_most("padding", padding, parts)
     top, bottom, left, right = (int(part) for part in parts)

@@ -46,7 +46,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from neocog.errors import OperationError
-from neocog.ops.checks import check_tensor
+from neocog.ops.arguments import check_groups, check_most, several, shown, whole
+from neocog.ops.checks import check_spec, check_tensor
 from neocog.ops.contract import Algorithm, Cost
 from neocog.ops.spec import ConvSpec, Pair, Shape4, times
 
@@ -83,7 +84,7 @@ def toeplitz_matrix(w: Tensor, input_shape: Sequence[int], spec: ConvSpec, *, sp
             [0, 0, 0, 0, 1, 2, 0, 3, 4]], dtype=torch.int32)
     """
     _check(w, input_shape, spec)
-    input_size = (input_shape[1], input_shape[2])
+    input_size = (int(input_shape[1]), int(input_shape[2]))
     return _sparse(w, input_size, spec) if sparse else _dense(w, input_size, spec)
 
 
@@ -268,31 +269,26 @@ def _index_type(*counts: int) -> torch.dtype:
 
 
 def _check(w: Any, input_shape: Any, spec: Any) -> None:
-    if not isinstance(spec, ConvSpec):
-        raise OperationError(f"spec is a {type(spec).__name__}: give a ConvSpec, such as ConvSpec.make(3)")
+    check_spec(spec)
     check_tensor("w", w)
     if w.ndim != 4 or 0 in w.shape:
         raise OperationError(
             f"w has the shape {tuple(w.shape)}: toeplitz_matrix takes (K, C/groups, R, S), none of it 0"
         )
-    whole = isinstance(input_shape, Sequence) and all(type(size) is int and size > 0 for size in input_shape)
-    if not whole or len(input_shape) != 3:
+    sizes = several(input_shape)
+    if len(sizes) != 3 or not all(whole(size, 1) for size in sizes):
         raise OperationError(
-            f"input_shape = {input_shape!r}: give one picture's (channels, rows, columns), such as (1, 28, 28)"
+            f"input_shape = {shown(input_shape)}: give one picture's (channels, rows, columns), such as (1, 28, 28)"
         )
-    if tuple(w.shape[2:]) != spec.kernel_size:
-        raise OperationError(
-            f"w {tuple(w.shape)} has {times(w.shape[2:])} kernels but the spec is for {times(spec.kernel_size)}; use "
-            f"ConvSpec.make({tuple(w.shape[2:])}, …)"
-        )
-    if len(w) % spec.groups:
-        raise OperationError(f"groups = {spec.groups} does not divide the {len(w)} kernels of w; use a divisor of it")
-    if input_shape[0] != w.shape[1] * spec.groups:
+    check_most("input_shape", input_shape, sizes)
+    check_spec(spec, w)
+    check_groups(spec.groups, (len(w), "kernels of w"))
+    if sizes[0] != w.shape[1] * spec.groups:
         channels = "channel" if w.shape[1] == 1 else "channels"
         each = f" in each of {spec.groups} groups" if spec.groups > 1 else ""
         raise OperationError(
-            f"w {tuple(w.shape)} has kernels of {w.shape[1]} {channels}{each}, but input_shape {tuple(input_shape)} "
-            f"has {input_shape[0]}; it must have {w.shape[1] * spec.groups}"
+            f"w {tuple(w.shape)} has kernels of {w.shape[1]} {channels}{each}, but input_shape {shown(sizes)} "
+            f"has {sizes[0]}; it must have {w.shape[1] * spec.groups}"
         )
 
 

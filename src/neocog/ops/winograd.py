@@ -6,8 +6,8 @@ the columns of a tile first, then its rows,
 
     Y = Aᵀ[(G g Gᵀ) ⊙ (Bᵀ d B)]A
 
-where g is one kernel, d one tile and G a matrix; of shapes, as in all of this package, G counts the groups. That makes
-Y with t² products for 9·m²: 16 for 36 when m = 2, 36 for 144 when m = 4. As all three steps are linear, the sum over the
+where g is one kernel, d one tile and G a matrix; in shapes, as everywhere in this package, G counts the groups. That is
+t² products for 9·m²: 16 for 36 when m = 2, 36 for 144 when m = 4. As all three steps are linear, the sum over the
 channels may stand inside the brackets, and for each of the t² positions in a tile it is one matrix product, kernels ×
 channels times channels × tiles. The transforms cost more the larger m is, and pay only when many channels and kernels
 share them: Bᵀ d B serves all kernels, G g Gᵀ all tiles, Aᵀ[…]A follows the sum over channels.
