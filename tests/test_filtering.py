@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,12 @@ from PIL import Image
 from torch import Tensor
 
 from neocog.errors import DataError, KernelError, NeocogError, OperationError, PictureError
-from neocog.filtering import Convolved, convolve, displayed, save_result
+from neocog.filtering import Convolved, clipped, convolve, displayed, save_result
 from neocog.kernels import Kernel
 from neocog.ops import ConvSpec, convolve2d, correlate2d
 from neocog.render import as_json
 
+TOO_LARGE = "the picture has numbers that are infinite, not a number (nan), or too large for float32; give finite ones"
 NINE = torch.arange(9.0).reshape(3, 3)
 TWO = [[0, 1], [2, 3]]
 
@@ -83,6 +85,11 @@ def test_what_a_picture_may_be() -> None:
             "picture",
             "tensor",
         ]
+    exact = colours * 0.1
+    found = convolve(exact, "identity")
+    assert found.after.tolist() == exact.astype(np.float32).transpose(2, 0, 1).tolist()
+    assert (found.picture, found.numbers, convolve(colours, "identity").numbers) == ("array", True, False)
+    assert convolve(exact[..., 0].astype(np.float16), "identity").after.shape == (1, 4, 5)
     for picture in (grey, grey[..., None], Image.fromarray(grey), torch.from_numpy(grey)[None], torch.from_numpy(grey)):
         assert convolve(picture, "identity").after.tolist() == [grey.tolist()]
 
@@ -163,6 +170,10 @@ def test_nothing_is_left_on_the_tape_and_nothing_changed() -> None:
     found = convolve(picture, kernel)
     assert not found.after.requires_grad
     assert torch.equal(picture, NINE)
+    shared = NINE.clone()
+    found = convolve(shared, "identity")
+    shared.fill_(-1)
+    assert torch.equal(found.before, NINE[None])
 
 
 def test_json_says_all_but_the_pictures() -> None:
@@ -177,8 +188,11 @@ def test_json_says_all_but_the_pictures() -> None:
         "flip",
         "window",
         "values",
+        "outputs",
         "traces",
     ]
+    assert facts["outputs"] == facts["values"]
+    assert [trace["expression"] for trace in facts["traces"]] == [f"{value}*2" for value in noise(4, 5, 3)[3, 4]]
     last = noise(4, 5, 3)[3, 4].tolist()
     assert facts["before"]["shape"] == facts["after"]["shape"] == [3, 4, 5]
     assert facts["after"]["greatest"] == 2 * int(noise(4, 5, 3).max())
@@ -194,9 +208,61 @@ def test_json_says_all_but_the_pictures() -> None:
         ({"image": "nope.png"}, PictureError, "cannot read 'nope.png': there is no such file; check the path"),
         ({"image": "digit:10000"}, DataError, None),
         (
-            {"image": np.zeros((4, 4))},
+            {"image": np.zeros((4, 4), int)},
             PictureError,
-            "cannot read the ndarray picture: its pixels are float64, not uint8; give uint8 from 0 to 255",
+            "cannot read the ndarray picture: its pixels are int64, not uint8; give uint8 from 0 to 255",
+        ),
+        (
+            {"image": np.zeros((4, 4), bool)},
+            DataError,
+            "the picture is a bool array of shape (4, 4); give numbers, such as image.astype('uint8') * 255",
+        ),
+        (
+            {"image": np.zeros((3, 4, 5))},
+            DataError,
+            "the picture is a float64 array of shape (3, 4, 5); give (H, W) or (H, W, 3)",
+        ),
+        ({"image": np.full((2, 2), 1e300)}, DataError, TOO_LARGE),
+        (
+            {"image": torch.zeros(4, 4, dtype=torch.bool)},
+            DataError,
+            "the picture is a bool tensor of shape (4, 4); give numbers, such as image * 255",
+        ),
+        (
+            {"image": torch.zeros(4, 5, 3)},
+            DataError,
+            "the picture is a float32 tensor of shape (4, 5, 3); give real numbers (H, W), (1, H, W) or (3, H, W), "
+            "here image.permute(2, 0, 1)",
+        ),
+        (
+            {"image": None},
+            DataError,
+            "the picture is a NoneType; give a file's name, digit:7, a PIL image, an array or a tensor",
+        ),
+        (
+            {"image": [[1, 2]]},
+            DataError,
+            "the picture is a list; give a file's name, digit:7, a PIL image, an array or a tensor",
+        ),
+        ({"flip": 1}, OperationError, "flip = 1: give True or False"),
+        (
+            {"kernel": [[10**400]]},
+            KernelError,
+            "the kernel has a number that is too large; give finite ones that float32 can hold",
+        ),
+        ({"stride": 10**30}, OperationError, f"stride = {10**30} is too large; give at most 2147483647"),
+        ({"padding": 10**30}, OperationError, f"padding = {10**30} is too large; give at most 2147483647"),
+        (
+            {"window": (10**5000, 0)},
+            OperationError,
+            "window an int of many digits,0 lies outside the 3×3 result; give a row from 0 to 2 and a column from 0 "
+            "to 2",
+        ),
+        (
+            {"method": "ffft"},
+            OperationError,
+            "unknown method 'ffft'; did you mean 'fft'? Known: auto, fft, im2col, loops, shift, toeplitz, "
+            "toeplitz-dense, winograd, winograd-4x4",
         ),
         (
             {"image": torch.zeros(2, 4, 4)},
@@ -211,8 +277,20 @@ def test_json_says_all_but_the_pictures() -> None:
         (
             {"image": torch.full((2, 2), float("nan"))},
             DataError,
-            "the picture has numbers that are infinite or not a number (nan); give finite ones",
+            TOO_LARGE,
         ),
+        (
+            {"image": torch.ones(2, 2).to_sparse()},
+            DataError,
+            "the picture is a float32 tensor of shape (2, 2); give real numbers (H, W), (1, H, W) or (3, H, W), here "
+            "image.to_dense()",
+        ),
+        (
+            {"image": np.zeros((0, 3))},
+            DataError,
+            "the picture is a float64 array of shape (0, 3); give (H, W) or (H, W, 3)",
+        ),
+        ({"color": ["grey"]}, DataError, "unknown color '['grey']'; did you mean 'grey'? Known: auto, grey, rgb"),
         ({"color": "gray"}, DataError, "unknown color 'gray'; did you mean 'grey'? Known: auto, grey, rgb"),
         (
             {"kernel": [[1, 2], [3]]},
@@ -262,7 +340,7 @@ def test_json_says_all_but_the_pictures() -> None:
             "the result has numbers beyond what float32 holds; use smaller weights",
         ),
     ],
-    ids=str,
+    ids=lambda value: ",".join(value) if isinstance(value, dict) else "",
 )
 def test_what_cannot_be_done_is_one_sentence(words: dict[str, Any], error: type[NeocogError], text: str | None) -> None:
     with pytest.raises(error) as raised:
@@ -282,13 +360,16 @@ def test_what_cannot_be_done_is_one_sentence(words: dict[str, Any], error: type[
         ([0, 255, 510], [0, 128, 255], 0, 510),
         ([-100, 0, 50], [0, 128, 191], -100, 100),
         ([-0.5, 0, 0.25], [0, 128, 191], -0.5, 0.5),
+        ([-0.01, 0, 1], [126, 128, 255], -1, 1),
+        ([-0.001, 0, 1000], [0, 0, 255], 0, 1000),
+        ([0, 9, 60], [0, 9, 60], 0, 255),
         ([-50, 100, 100], [64, 255, 255], -100, 100),
         ([-10, 100, 260], [0, 100, 255], 0, 255),
         ([0, 1, 2], [0, 128, 255], 0, 2),
         ([0, 0, 0], [0, 0, 0], 0, 255),
         ([-3, -3, -3], [0, 0, 0], -3, 3),
     ],
-    ids=["as is", "rounded", "tall", "signed", "small", "a fifth is too much", "clipped", "dim", "black", "flat"],
+    ids=str,
 )
 def test_numbers_become_greys(values: list[float], pixels: list[int], low: float, high: float) -> None:
     got = displayed(torch.tensor([values]))
@@ -311,6 +392,106 @@ def test_a_sharpened_picture_stays_a_picture_and_a_derivative_does_not(kernel: s
     assert np.sign(displayed(after)[1]) == low
 
 
+@pytest.mark.parametrize("factor", [0.01, 0.2, 1])
+def test_a_picture_is_drawn_between_0_and_255_however_dark(factor: float) -> None:
+    dark = (noise(9, 9) * factor).astype(np.uint8)
+    found = convolve(dark, "gaussian")
+    assert found.before_range == found.after_range == (0, 255)
+    small = convolve(torch.from_numpy(noise(9, 9)).float() / 255, "box")
+    assert (small.before_range, small.after_range[0]) == ((0, float(small.before.max())), 0)
+    assert small.after_range[1] == float(small.after[:, 2:-2, 2:-2].max()) < 1
+
+
+def test_the_frame_that_padding_makes_has_no_say_in_the_range() -> None:
+    picture = np.full((7, 9), 100, np.uint8)
+    picture[3, 4:] = 110
+    found = convolve(picture, "-1 0 1")
+    assert found.inner == (slice(0, 7), slice(1, 8))
+    assert (found.after_range, float(found.after.abs().max())) == ((0, 255), 110)
+    assert convolve(picture, "1 0 -1").after_range == (-10, 10)
+    assert clipped(convolve(picture, "1 0 -1").after, (-10, 10)) == 14
+    assert convolve(picture[:1, :2], "1 0 -1").inner is None
+    assert convolve(picture[:1, :2], "1 0 -1").after_range == (-100, 100)
+
+
+@pytest.mark.parametrize("stride", [1, 2, 3])
+@pytest.mark.parametrize("padding", [(0, 0, 0, 0), (1, 2, 3, 0), (5, 1, 0, 7)])
+def test_inner_windows_read_no_padding(padding: tuple[int, ...], stride: int) -> None:
+    found = convolve(torch.ones(11, 12), torch.ones(2, 3), padding=padding, stride=stride, dilation=(2, 1))
+    full = found.after[0] == 6
+    rows, columns = found.inner or (slice(0), slice(0))
+    assert full[rows, columns].all()
+    assert full[rows, columns].sum() == full.sum() > 0
+
+
+@pytest.mark.parametrize(("size", "method"), [(7, "im2col"), (8, "im2col"), (9, "fft"), (15, "fft")])
+def test_large_kernels_are_computed_by_fourier_transforms_unless_told(size: int, method: str) -> None:
+    rows = np.ones((size, size))
+    assert convolve("digit:7", rows).method == method  # type: ignore[arg-type]
+    assert convolve("digit:7", rows, method="shift").method == "shift"  # type: ignore[arg-type]
+
+
+def test_what_the_method_gave_is_told_beside_the_sum() -> None:
+    found = convolve("digit:7", "sobel", method="fft", window=(12, 10))
+    assert found.traces[0].value == -1013
+    assert found.output(0) == float(found.after[0, 12, 10]) != -1013
+    assert json.loads(as_json(found))["outputs"] == [found.output(0)]
+
+
+def test_long_sums_are_no_expressions() -> None:
+    for size, given in ((10, True), (11, False)):
+        (trace,) = convolve("digit:7", np.ones((size, size)), method="im2col").as_dict()["traces"]  # type: ignore[arg-type]
+        assert (trace["expression"] is not None) == given
+
+
+def test_what_it_says_of_itself_is_short() -> None:
+    assert repr(convolve("digit:7", "sobel")) == (
+        "<Convolved digit:7 (label 9): 1×28×28 to 1×28×28 under sobel 3×3 by im2col, window (12, 8)>"
+    )
+
+
+def test_an_unknown_keyword_names_the_nearest() -> None:
+    for word, hint in (("strides", "stride"), ("sigmma", "sigma"), ("colour", "color")):
+        with pytest.raises(OperationError, match=re.escape(f"unknown keyword '{word}'; did you mean '{hint}'?")):
+            convolve("digit:7", "gaussian", **{word: 2})
+
+
+GIGABYTE = r"[\d,.]+ GB and this machine has [\d,]+: use less padding, or another method"
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        ({"padding": 1_000_000}, rf"method 'im2col' with 2000002×2000002 numbers out would take {GIGABYTE}"),
+        ({"dilation": 2**30}, rf"method 'im2col' with 3×3 numbers out would take {GIGABYTE}"),
+        ({"padding": 1_000_000, "method": "toeplitz"}, rf"method 'toeplitz' with .* would take {GIGABYTE}"),
+        (
+            {"image": np.zeros((300, 300), np.uint8), "method": "toeplitz-dense", "kernel": "identity"},
+            r"method 'toeplitz-dense' would make a matrix of 32 GB; use a smaller picture, or the method 'toeplitz', "
+            r"which leaves its zeros out",
+        ),
+    ],
+    ids=["padding", "dilation", "toeplitz", "dense"],
+)
+def test_what_memory_cannot_hold_is_refused_before_it_is_computed(words: dict[str, Any], text: str) -> None:
+    with pytest.raises(OperationError) as error:
+        convolve(**{"image": NINE, "kernel": TWO, **words})
+    assert re.fullmatch(text, str(error.value))
+
+
+def test_what_a_method_takes_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("neocog.filtering.convolved.machine_memory", lambda: 100_000)
+    picture = np.zeros((40, 40), np.uint8)
+    assert convolve(picture, "sobel", method="shift").method == "shift"
+    with pytest.raises(OperationError) as error:
+        convolve(picture, "sobel", method="loops")
+    assert re.fullmatch(
+        r"method 'loops' with 40×40 numbers out would take 0\.\d+ GB and this machine has 0\.0001: use less padding, "
+        "or another method",
+        str(error.value),
+    )
+
+
 def test_showing_changes_nothing() -> None:
     values = torch.tensor([[-1.0, 2.0]])
     displayed(values)
@@ -326,29 +507,37 @@ def found() -> Convolved:
 
 
 def test_npy_keeps_every_number(found: Convolved) -> None:
-    assert save_result(found.after, "a.npy") == 0
+    assert save_result(found, "a.npy") == 0
     got = np.load("a.npy")
     assert (got.dtype, got.shape) == (np.float32, (3, 4, 5))
     np.testing.assert_array_equal(got, found.after.numpy())
 
 
-def test_png_rounds_clips_and_counts(found: Convolved) -> None:
-    exact = noise(4, 5, 3) * 1.5
-    assert save_result(found.after, "a.PNG") == (exact.round() > 255).sum() > 0
+def test_a_png_of_a_picture_rounds_clips_and_counts() -> None:
+    picture = noise(4, 5, 3)
+    found, exact = convolve(picture, "1.1"), picture * np.float32(1.1)
+    assert save_result(found, "a.PNG") == (exact.round() > 255).sum() > 0
     with Image.open("a.PNG") as image:
         np.testing.assert_array_equal(np.asarray(image), exact.round().clip(0, 255).astype(np.uint8))
-    assert save_result(torch.tensor([[[-0.4, -0.6, 255.4, 256.0]]]), "grey.png") == 2
+    assert save_result(convolve(torch.tensor([[-0.4, -0.6, 255.4, 256.0]]), "identity"), "grey.png") == 2
     with Image.open("grey.png") as image:
         assert (image.mode, np.asarray(image).tolist()) == ("L", [[0, 0, 255, 255]])
+
+
+def test_a_png_of_a_derivative_has_0_at_mid_grey() -> None:
+    found = convolve(np.array([[0, 200, 200, 100]], np.uint8), "-1 1", padding="valid")
+    assert (save_result(found, "a.png"), found.after_range) == (0, (-200, 200))
+    with Image.open("a.png") as image:
+        assert np.asarray(image).tolist() == [[255, 128, 64]]
 
 
 def test_files_that_exist_are_kept_unless_told(found: Convolved) -> None:
     Path("a.png").write_bytes(b"mine")
     with pytest.raises(NeocogError) as error:
-        save_result(found.after, "a.png")
+        save_result(found, "a.png")
     assert str(error.value) == "'a.png' exists already; give another name, or --overwrite (in Python, overwrite=True)"
     assert Path("a.png").read_bytes() == b"mine"
-    save_result(found.after, "a.png", overwrite=True)
+    save_result(found, "a.png", overwrite=True)
     with Image.open("a.png") as image:
         assert image.size == (5, 4)
     assert [path.name for path in Path().iterdir()] == ["a.png"]
@@ -364,7 +553,7 @@ def test_files_that_exist_are_kept_unless_told(found: Convolved) -> None:
 )
 def test_places_that_cannot_be_written_are_refused(found: Convolved, path: str, text: str) -> None:
     with pytest.raises(NeocogError) as error:
-        save_result(found.after, path)
+        save_result(found, path)
     assert str(error.value) == text
 
 
@@ -374,7 +563,7 @@ def test_a_disk_that_is_full_leaves_nothing(found: Convolved, monkeypatch: pytes
 
     monkeypatch.setattr(np, "save", full)
     with pytest.raises(NeocogError) as error:
-        save_result(found.after, "a.npy")
+        save_result(found, "a.npy")
     assert str(error.value) == "cannot write 'a.npy': No space left on device; give a place that can be written"
     assert list(Path().iterdir()) == []
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+from collections.abc import Callable
 from math import cos, exp, fsum, pi, radians, sin
 from pathlib import Path
 
@@ -18,8 +20,9 @@ from torch.nn import functional
 from torch.testing import assert_close
 
 from conftest import ENVIRONMENT
+from neocog import ops
 from neocog.errors import KernelError, OperationError
-from neocog.kernels import KERNELS, Kernel, kernel, learn_kernel, read_kernel
+from neocog.kernels import KERNELS, Kernel, kernel, learn_kernel, learning, read_kernel
 
 KNOWN = ", ".join(sorted(KERNELS))
 HINT = "give a kernel's name, a file with rows of numbers, or a text such as '1 0 -1; 2 0 -2; 1 0 -1'"
@@ -145,7 +148,7 @@ def test_the_size_follows_from_sigma(sigma: float, size: int) -> None:
 
 def test_sigma_follows_from_the_size() -> None:
     assert kernel("gaussian") == kernel("gaussian", size=5, sigma=1.1)
-    assert kernel("gaussian", size=3).rows == kernel("gaussian", size=3, sigma=0.15 * 3 + 0.35).rows
+    assert kernel("gaussian", size=3) == kernel("gaussian", size=3, sigma=0.8)
     assert kernel("gaussian", sigma=1e-300, size=3).rows == kernel("identity").rows
 
 
@@ -221,6 +224,16 @@ def test_gabors_angle_goes_up_as_it_grows(angle: float) -> None:
     assert laid(stripes(-angle), made).abs().max() < 0.8
 
 
+@pytest.mark.parametrize("settings", [{}, {"angle": 30}, {"aspect": 2, "wavelength": 3}, {"sigma": 1.2}])
+def test_gabor_is_as_large_as_its_bell(settings: dict[str, float]) -> None:
+    made = kernel("gabor", **settings)
+    weights = made.tensor(torch.float64).abs()
+    rim = torch.cat([weights[0], weights[-1], weights[:, 0], weights[:, -1]])
+    assert rim.max() < 0.012 * weights.max(), "exp(−3²/2) = 0.011"
+    used = KERNELS["gabor"].used(**settings)
+    assert used["size"] == made.shape[0] == 2 * np.ceil(3 * used["sigma"] * max(1, 1 / used["aspect"])) + 1
+
+
 def test_gabor_at_the_formula() -> None:
     sigma = kernel("gabor", sigma=0.5622 * 4).tensor()
     assert_close(kernel("gabor").tensor(), sigma, rtol=1e-3, atol=1e-5)  # one octave: σ = 0.56 λ
@@ -257,6 +270,36 @@ def test_the_published_gaussian_is_noise() -> None:
     assert abs(noise.mean()) < 0.05 and abs(noise.std() - 1) < 0.05
 
 
+def coloured() -> np.ndarray:
+    """A photograph (40, 40, 3) of the drawn picture, in which the channels differ."""
+    grey = photograph().numpy()
+    return np.stack([grey, 255 - grey, np.roll(grey, 7, 0)], 2).round().astype(np.uint8)
+
+
+def astronaut() -> np.ndarray:
+    """scikit-image's photograph, as in the lesson."""
+    data = pytest.importorskip("skimage.data", reason="the astronaut comes with scikit-image, which is not needed")
+    return np.asarray(data.astronaut())
+
+
+@pytest.mark.parametrize("photo", [coloured, astronaut])
+def test_the_lessons_blurs_of_a_photograph(photo: Callable[[], np.ndarray]) -> None:
+    """RGB averaged to grey, a blur and a Gaussian blur of 5×5; and what the published kernels make of it."""
+    grey = photo().mean(axis=2)
+
+    def blurred(name: str) -> np.ndarray:
+        w_11RS = kernel(name, size=5).tensor(torch.float64)[None, None]
+        return ops.conv2d(torch.from_numpy(grey)[None, None], w_11RS, padding="same")[0, 0].numpy()
+
+    box, bell = blurred("box"), blurred("gaussian")
+    np.testing.assert_allclose(box, ndimage.uniform_filter(grey, 5, mode="constant"), rtol=1e-10, atol=1e-9)
+    np.testing.assert_allclose(bell, ndimage.gaussian_filter(grey, 1.1, radius=2, mode="constant"), rtol=1e-10)
+    assert bell.max() <= grey.max() and box.max() <= grey.max(), "a mean is never brighter than the brightest"
+    np.testing.assert_allclose(blurred("box-as-published"), 25 * box, rtol=1e-10)
+    assert (blurred("box-as-published") > 255).mean() > 0.5, "mostly white"
+    assert blurred("gaussian-as-published").min() < 0, "a blur can't be darker than black"
+
+
 # -------------------------------------------------------------------------------------------------- what kernels refuse
 
 
@@ -286,6 +329,25 @@ def test_the_published_gaussian_is_noise() -> None:
         ("motion", {"length": 4}, "motion: length = 4: give an odd whole number from 1 to 255, in pixels"),
         ("motion", {"angle": "up"}, "motion: angle = 'up': give a number, in degrees"),
         ("gabor", {"wavelength": 1.5}, "gabor: wavelength = 1.5: give a number of at least 2, in pixels"),
+        ("gaussian", {"sigma": 10**400}, f"gaussian: sigma = 1{'0' * 38}…: give a number above 0, in pixels"),
+        ("motion", {"angle": 10**400}, f"motion: angle = 1{'0' * 38}…: give a number, in degrees"),
+        (
+            "gaussian-as-published",
+            {"seed": 10**5000},
+            "gaussian-as-published: seed = a number of thousands of digits: give a whole number",
+        ),
+        (
+            "gabor",
+            {"wavelength": 40},
+            "gabor: with wavelength = 40, sigma = 22.4869 and aspect = 0.5 the bell needs more than 255 pixels; give a "
+            "size, or another of them",
+        ),
+        (["x"], {}, "a kernel has no name ['x']; give one such as 'sobel'"),
+        (
+            "1 0 -1",
+            {},
+            "kernel '1 0 -1' is rows of numbers, and not a name such as 'sobel'; read_kernel and convolve take rows",
+        ),
         ("gaussian-as-published", {"seed": 0.5}, "gaussian-as-published: seed = 0.5: give a whole number"),
         (
             "gabor",
@@ -296,7 +358,7 @@ def test_the_published_gaussian_is_noise() -> None:
         (
             "gabor",
             {"wavelength": 2, "phase": 90},
-            "gabor: with size = 9, wavelength = 2, sigma = 1.12434 and phase = 90 nothing of the wave falls on the "
+            "gabor: with size = 15, wavelength = 2, sigma = 1.12434 and phase = 90 nothing of the wave falls on the "
             "pixels; change one of them",
         ),
     ],
@@ -320,11 +382,15 @@ def test_a_setting_that_is_none_is_not_given() -> None:
         (((1, 2), (3,)), "kernel 'k': row 2 has 1 number but row 1 has 2; give every row as many"),
         (((1, float("nan")),), "kernel 'k': row 1, number 2 is nan; give finite numbers that float32 can hold"),
         (((1,), (1e39,)), "kernel 'k': row 2, number 1 is 1e+39; give finite numbers that float32 can hold"),
+        (((10**400,),), f"kernel 'k': row 1, number 1 is 1{'0' * 38}…; give finite numbers that float32 can hold"),
+        ((("a",),), "kernel 'k': row 1, number 1 is 'a'; give finite numbers that float32 can hold"),
+        (((1, 1j),), "kernel 'k': row 1, number 2 is 1j; give finite numbers that float32 can hold"),
+        ((1, 0), "kernel 'k': rows = (1, 0): give rows of numbers, such as ((1, 0, -1), (2, 0, -2))"),
     ],
 )
-def test_rows_that_are_no_kernel(rows: tuple[tuple[float, ...], ...], text: str) -> None:
+def test_rows_that_are_no_kernel(rows: object, text: str) -> None:
     with pytest.raises(KernelError) as refused:
-        Kernel("k", rows)
+        Kernel("k", rows)  # type: ignore[arg-type]
     assert str(refused.value) == text
 
 
@@ -336,7 +402,9 @@ def test_rows_that_are_no_kernel(rows: tuple[tuple[float, ...], ...], text: str)
     [
         ("1 0 -1; 2 0 -2; 1 0 -1", ((1, 0, -1), (2, 0, -2), (1, 0, -1))),
         ("1, 0, −1;2, 0, −2;", ((1, 0, -1), (2, 0, -2))),
-        ("1/9 2 / 9 -1/9", ((1 / 9, 2 / 9, -1 / 9),)),
+        ("1/9 2/9 -1/9", ((1 / 9, 2 / 9, -1 / 9),)),
+        ("0/5 1e-45", ((0, 1e-45),)),
+        ("1 2.e3", ((1, 2000),)),
         ("\n # an edge\n1e-3 .5 # to the right\n\n-2. +4\n", ((0.001, 0.5), (-2, 4))),
         ("1;0;-1\n2;0;-2\n", ((1, 0, -1), (2, 0, -2))),
         ("1,0,-1,\n2,0,-2,\n", ((1, 0, -1), (2, 0, -2))),
@@ -378,6 +446,54 @@ def test_names_go_before_files() -> None:
         ("1/2/3", "kernel '1/2/3': row 1, number 1: '1/2/3' is no number; write one such as -2, 0.5 or 1/9"),
         ("1/0 2", "kernel '1/0 2': row 1, number 1: '1/0' divides by 0"),
         ("1,,2", "kernel '1,,2': row 1, number 2 is missing between two commas; write 0 for a zero"),
+        (
+            "1 1e-50",
+            "kernel '1 1e-50': row 1, number 2: '1e-50' is 0 in float32; write 0, or a number of at least 1e-45",
+        ),
+        (
+            "1e-999",
+            "kernel '1e-999': row 1, number 1: '1e-999' is 0 in float32; write 0, or a number of at least 1e-45",
+        ),
+        (
+            "1 0 -1 / 2 0 -2",
+            "kernel '1 0 -1 / 2 0 -2': row 1, number 4: '/' is no number; rows are separated by ; and fractions "
+            "have no spaces, such as 1/9",
+        ),
+        (
+            "1 0|2 0",
+            "kernel '1 0|2 0': row 1, number 2: '0|2' is no number; rows are separated by ; and fractions have no "
+            "spaces, such as 1/9",
+        ),
+        (
+            "[[1, 0], [2, 0]]",
+            "kernel '[[1, 0], [2, 0]]': row 1, number 1: '[[1' is no number; rows are separated by ; and fractions "
+            "have no spaces, such as 1/9",
+        ),
+        (
+            r"1 0\n2 0",
+            r"kernel '1 0\n2 0': row 1, number 2: '0\n2' is no number; rows are separated by ; and fractions have no "
+            "spaces, such as 1/9",
+        ),
+        (
+            "0,5;1\n2,0;1",
+            "kernel '0,5;1 2,0;1': line 1 has both , and ;: write decimals with a point, such as 0.5, and separate "
+            "numbers by one of the two",
+        ),
+        (
+            "1,0 0,5; 1 2",
+            "kernel '1,0 0,5; 1 2': row 1 separates numbers by both , and spaces: write decimals with a point, such as "
+            "0.5, or put a space after each comma",
+        ),
+        ("gaussian 5", "kernel 'gaussian 5': settings are options: --size 5, in Python size=5"),
+        ("sobel(y)", "kernel 'sobel(y)': settings are options; sobel takes --direction, --normalize"),
+        ("sharpen 3", "kernel 'sharpen 3': sharpen takes no settings; give its name alone"),
+        ("4x4.txt", f"there is no kernel file '4x4.txt'; {HINT}"),
+        ("my own.csv", f"there is no kernel file 'my own.csv'; {HINT}"),
+        ("3x3/k", f"there is no kernel file '3x3/k'; {HINT}"),
+        (".", "'.' is a folder; give a file in it"),
+        ("~", "'~' is a folder; give a file in it"),
+        (3, f"no kernel can be read from 3; {HINT}"),
+        (b"1", f"no kernel can be read from b'1'; {HINT}"),
         ("1 1e999", "kernel 'kernel': row 1, number 2 is inf; give finite numbers that float32 can hold"),
         ("", f"kernel '' is empty; {HINT}"),
         ("# 1 2", f"kernel '# 1 2' is empty; {HINT}"),
@@ -391,7 +507,8 @@ def test_names_go_before_files() -> None:
         ),
     ],
 )
-def test_texts_that_are_no_kernel(text: str, want: str) -> None:
+def test_texts_that_are_no_kernel(text: str, want: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(Path.cwd()))
     with pytest.raises(KernelError) as refused:
         read_kernel(text)
     assert str(refused.value) == want
@@ -411,6 +528,72 @@ def test_files_that_are_no_kernel(content: bytes, want: str) -> None:
     with pytest.raises(KernelError) as refused:
         read_kernel("k.csv")
     assert str(refused.value) == want
+
+
+def test_a_file_of_numpy_is_read() -> None:
+    for numbers in (np.array([[1, 0, -1], [2, 0, -2]]), np.array([[0.25, 0.75]], np.float16)):
+        np.save("saved.npy", numbers)
+        assert read_kernel("saved.npy") == Kernel("saved", numbers.tolist())
+
+
+@pytest.mark.parametrize(
+    ("given", "want"),
+    [
+        (
+            np.zeros((2, 2, 2)),
+            "kernel file 'k.npy' has the shape (2, 2, 2) and the type float64; save rows and columns of whole "
+            "numbers or floats",
+        ),
+        (
+            np.array([["a"]]),
+            "kernel file 'k.npy' has the shape (1, 1) and the type <U1; save rows and columns of whole "
+            "numbers or floats",
+        ),
+        (
+            np.array([[None]]),
+            "kernel file 'k.npy' is no .npy file of at most 1,000,000 bytes with plain numbers",
+        ),
+        (
+            np.zeros((400, 400)),
+            "kernel file 'k.npy' is no .npy file of at most 1,000,000 bytes with plain numbers",
+        ),
+        (np.array([[np.nan]]), "kernel 'k': row 1, number 1 is nan; give finite numbers that float32 can hold"),
+    ],
+    ids=["three axes", "text", "objects", "large", "nan"],
+)
+def test_files_of_numpy_that_are_no_kernel(given: np.ndarray, want: str) -> None:
+    np.save("k.npy", given)
+    with pytest.raises(KernelError) as refused:
+        read_kernel("k.npy")
+    assert str(refused.value) == want
+
+
+def test_other_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("k.json").write_text("[[1, 0]]")
+    with pytest.raises(KernelError) as refused:
+        read_kernel("k.json")
+    assert str(refused.value) == (
+        "kernel file 'k.json': JSON is not read here; write rows of numbers, one on each line, such as 1 0 -1"
+    )
+    Path("home").mkdir()
+    Path("home/k").write_text("1 2")
+    monkeypatch.setenv("HOME", str(Path("home").resolve()))
+    assert read_kernel("~/k") == Kernel("k", ((1, 2),))
+    assert read_kernel(" home/k ") == Kernel("k", ((1, 2),))
+    assert read_kernel(" sobel ") == kernel("sobel")
+    with pytest.raises(KernelError) as refused:
+        read_kernel("home")
+    assert str(refused.value) == "'home' is a folder; give a file in it"
+
+
+def test_a_pipe_is_read() -> None:
+    reading, writing = os.pipe()  # what <(…) gives in a shell
+    os.write(writing, b"1 2\n3 4\n")
+    os.close(writing)
+    try:
+        assert read_kernel(f"/dev/fd/{reading}") == Kernel("kernel", ((1, 2), (3, 4)))
+    finally:
+        os.close(reading)
 
 
 def test_numbers_take_no_settings() -> None:
@@ -468,12 +651,12 @@ def test_kernels_need_no_torch() -> None:
 # ------------------------------------------------------------------------------------------- learning, as in the lesson
 
 
+STRIPE = torch.tensor([[0.0, 0, 1, 1, 1, 1, 0, 0]] * 6)  # 6×8
+
+
 @pytest.fixture
 def stripe() -> Tensor:
-    """6×8; columns 2 to 5 are 1, the rest 0."""
-    picture = torch.zeros(6, 8)
-    picture[:, 2:6] = 1
-    return picture
+    return STRIPE.clone()
 
 
 def test_edges_of_the_stripe(stripe: Tensor) -> None:
@@ -493,6 +676,7 @@ def test_the_lessons_kernel_is_learned(stripe: Tensor, seed: int) -> None:
     assert abs(left_over) < 0.0030, "within ±1/√2 the start is never further away"
     assert found.losses[-1] == pytest.approx(12 * left_over**2, rel=1e-2)
     assert found.losses[-1] < 0.0001
+    assert found.converged and found.best_loss < 1e-20 and found.lr == 0.01
     assert (len(found.losses), len(found.history)) == (51, 51)
     assert found.history[-1] == found.kernel.rows
     assert all(later < earlier for earlier, later in zip(found.losses, found.losses[1:], strict=False))
@@ -546,6 +730,64 @@ def test_the_start_is_that_of_nn_conv2d(stripe: Tensor) -> None:
     assert max(starts) > 0.25 and min(starts) < -0.25
 
 
+def test_a_photograph_teaches_slowly_but_never_runs_away() -> None:
+    picture = photograph()
+    targets = laid(picture, kernel("box", size=3))
+    found = learn_kernel(picture.float(), targets.float(), 3, lr="auto")
+    assert all(later < earlier for earlier, later in zip(found.losses, found.losses[1:], strict=False))
+    assert found.losses[-1] < 0.01 * found.losses[0]
+    assert not found.converged and found.best_loss < 1e-6 * found.losses[-1]
+    assert found.kernel.about == (
+        f"learned from 1 picture in 50 steps at lr = {found.lr:.4g}: summed squared error {found.losses[-1]:.4g}; the "
+        f"best possible is {found.best_loss:.2g}; more steps, or pictures with less alike neighbours such as noise, "
+        "get nearer"
+    )
+    with pytest.raises(KernelError) as refused:
+        learn_kernel(picture, targets, 3)
+    assert str(refused.value) == (
+        "lr = 0.01 runs away on these pictures: use less than 4.5e-09, such as 2.2e-09, or lr='auto'"
+    )
+    assert learn_kernel(picture, targets, 3, lr=4.5e-09).losses[-1] < found.losses[0]
+
+
+def test_noise_teaches_in_few_steps() -> None:
+    noise = torch.from_numpy(np.random.default_rng(5).normal(0, 50, (40, 40))).float()
+    blur = kernel("gaussian", size=3, sigma=0.8)
+    found = learn_kernel(noise, laid(noise, blur).float(), 3, lr="auto")
+    assert_close(found.kernel.tensor(), blur.tensor(), rtol=0, atol=1e-5)
+    assert found.converged and found.kernel.about.endswith(f"summed squared error {found.losses[-1]:.4g}")
+
+
+@pytest.mark.parametrize("padding", ["valid", "same"])
+def test_the_bowl_and_its_bottom(padding: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """λmax and the least loss against autograd's Hessian and numpy's least squares, with noise that no kernel makes."""
+    monkeypatch.setattr(learning, "_BLOCK", 100)  # several blocks for each picture
+    random = np.random.default_rng(2)
+    x_N1HW = torch.from_numpy(random.normal(20, 5, (2, 1, 9, 8)))
+    spec = ops.ConvSpec.make((2, 3), padding=padding)
+    y_N1PQ = torch.from_numpy(random.normal(size=(2, 1, *spec.output_size((9, 8)))))
+    top, bottom, left, right = spec.padding
+    whole = functional.pad(x_N1HW, (left, right, top, bottom))
+
+    def loss(w_RS: Tensor) -> Tensor:
+        return (functional.conv2d(whole, w_RS[None, None]) - y_N1PQ).square().sum()
+
+    hessian = torch.autograd.functional.hessian(loss, torch.zeros(2, 3, dtype=torch.float64)).reshape(6, 6)
+    steepest = float(torch.linalg.eigvalsh(hessian)[-1])
+    patches = functional.unfold(whole, (2, 3)).transpose(1, 2).reshape(-1, 6).numpy()
+    ((least,),) = [np.linalg.lstsq(patches, y_N1PQ.reshape(-1).numpy())[1]]
+    found = learn_kernel(x_N1HW, y_N1PQ, (2, 3), lr="auto", padding=padding, steps=1)
+    assert found.lr == pytest.approx(1 / steepest, rel=1e-9)
+    assert found.best_loss == pytest.approx(least, rel=1e-9)
+
+
+def test_a_kernel_that_the_pictures_leave_open_has_a_best_loss(stripe: Tensor) -> None:
+    found = learn_kernel(stripe, stripe[1:], (2, 1), lr="auto")  # rows are alike: any two numbers that sum to 1
+    assert found.best_loss == pytest.approx(0, abs=1e-20)
+    assert sum(row[0] for row in found.kernel.rows) == pytest.approx(1)
+    assert found.converged
+
+
 def test_learning_leaves_the_arguments_and_the_callers_modes_alone(stripe: Tensor) -> None:
     before = stripe.clone().requires_grad_()
     with torch.no_grad():
@@ -563,19 +805,23 @@ def test_learning_leaves_the_arguments_and_the_callers_modes_alone(stripe: Tenso
     [
         ({"steps": 0}, "steps = 0: give a whole number of at least 1"),
         ({"steps": 1.5}, "steps = 1.5: give a whole number of at least 1"),
-        ({"lr": 0}, "lr = 0: give a number above 0"),
-        ({"lr": float("nan")}, "lr = nan: give a number above 0"),
+        ({"lr": 0}, "lr = 0: give a number above 0, or 'auto'"),
+        ({"lr": float("nan")}, "lr = nan: give a number above 0, or 'auto'"),
+        ({"lr": "fast"}, "lr = 'fast': give a number above 0, or 'auto'"),
+        ({"lr": 10**400}, f"lr = 1{'0' * 38}…: give a number above 0, or 'auto'"),
+        ({"steps": -(10**5000)}, "steps = a number of thousands of digits: give a whole number of at least 1"),
+        ({"seed": 10**400}, f"seed = 1{'0' * 38}…: give a whole number"),
+        ({"size": (40, 26)}, "size = (40, 26): learn a kernel of at most 1024 numbers, such as 32×32"),
         ({"seed": "a"}, "seed = 'a': give a whole number"),
         ({"padding": 1}, "padding = 1: give 'valid' or 'same'"),
+        ({"lr": 10}, "lr = 10 runs away on these pictures: use less than 0.023, such as 0.011, or lr='auto'"),
         (
-            {"lr": 10},
-            "the loss became infinite after step 7 at lr = 10; use a smaller lr, such as 1, or pictures of smaller "
-            "numbers",
+            {"lr": 2 / 84},
+            "lr = 0.0238095 runs away on these pictures: use less than 0.023, such as 0.011, or lr='auto'",
         ),
         (
-            {"lr": 0.1, "steps": 4},
-            "the loss grew from 13.3 to 1.43e+07 in 4 steps at lr = 0.1; use a smaller lr, such as 0.01, or pictures "
-            "of smaller numbers",
+            {"inputs": torch.zeros(6, 8)},
+            "inputs are 0 everywhere, or nearly; every kernel leaves them so: give other pictures",
         ),
         ({"inputs": "a"}, "inputs can't be read as numbers; give a tensor or array (H, W)"),
         ({"inputs": [[1, 2], [3]]}, "inputs can't be read as numbers; give a tensor or array (H, W)"),
@@ -614,6 +860,10 @@ def test_learning_leaves_the_arguments_and_the_callers_modes_alone(stripe: Tenso
         (
             {"inputs": torch.full((6, 8), 1e30), "targets": torch.zeros(6, 7)},
             "the loss is infinite before the first step; give smaller numbers, such as pictures from 0 to 1",
+        ),
+        (  # the loss is 1.8e38, just what float32 can hold, but its gradient is more
+            {"inputs": STRIPE * 5e18, "targets": torch.zeros(6, 7), "lr": "auto", "seed": 1},
+            "the loss became infinite after step 1; use pictures of smaller numbers",
         ),
     ],
 )

@@ -7,6 +7,7 @@ import math
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 from xml.etree import ElementTree
@@ -23,12 +24,13 @@ from matplotlib.text import Text
 
 from conftest import ENVIRONMENT
 from neocog.errors import NeocogError, OperationError
-from neocog.filtering import Convolved, convolve
+from neocog.filtering import Convolved, clipped, convolve, displayed
 from neocog.kernels import Kernel, kernel
 from neocog.ops.spec import ConvSpec
 from neocog.ops.toeplitz import toeplitz_matrix
 from neocog.plots import plot_convolution, plot_kernel, plot_toeplitz, plot_window, save_figure
 from neocog.plots.cells import Scale
+from neocog.plots.convolution import Shades
 from neocog.plots.numbers import POINTS, is_exact, number, text_width, written
 from neocog.plots.style import LEAST, MARK, styled
 
@@ -62,10 +64,17 @@ def grid(axes: Axes) -> list[list[str]]:
 
 
 def outlines(axes: Axes) -> list[tuple[float, float, float, float]]:
-    """First row, first column, rows and columns of what is outlined, the thick outline last."""
+    """First row, first column, rows and columns of the cells inside of outlines, the thick outline last."""
     patches = [patch for patch in axes.patches if isinstance(patch, Rectangle)]
     assert {to_rgb(patch.get_edgecolor()) for patch in patches} <= {to_rgb(MARK)}
-    return [(box.get_y() + 0.5, box.get_x() + 0.5, box.get_height(), box.get_width()) for box in patches]
+    inches = axes.get_figure().get_size_inches()[0] * axes.get_position().width / abs(np.subtract(*axes.get_xlim()))
+    found = []
+    for box in patches:
+        thick = max([box.get_linewidth(), *(effect._gc["linewidth"] for effect in box.get_path_effects())])
+        half = thick / 2 / POINTS / inches
+        first = box.get_y() + 0.5 + half, box.get_x() + 0.5 + half
+        found.append(tuple(round(n, 6) for n in (*first, box.get_height() - 2 * half, box.get_width() - 2 * half)))
+    return found
 
 
 def all_texts(figure: Figure) -> list[str]:
@@ -88,14 +97,39 @@ def test_the_worked_example_shows_all_its_numbers():
     assert all_texts(figure) == [
         "3×3",
         "tensor",
-        "∗",
+        "⋆",
         "2×2",
         "kernel",
         "=",
         "2×2\n(3 − 2)/1 + 1 = 2",
         "result",
-        "outlined: the window that begins at row 1, column 1 of the picture\ngives row 1, column 1 of the result: 43",
+        "outlined: the window that begins at row 1, column 1 of the picture\ngives row 1, column 1 of the result: 43\n"
+        "⋆ is cross-correlation: the kernel lies on the picture as it stands",
     ]
+
+
+@pytest.mark.parametrize(
+    ("how", "sign", "line"),
+    [
+        ({}, "⋆", "⋆ is cross-correlation: the kernel lies on the picture as it stands"),
+        (
+            {"flip": True, "method": "loops"},
+            "∗",
+            "∗ is convolution: the kernel is shown as it lies on the picture, turned by 180°\ncomputed by loops",
+        ),
+    ],
+)
+def test_the_sign_and_the_caption_tell_correlation_from_convolution_and_the_method(how, sign, line):
+    texts = all_texts(plot_convolution(convolve(COUNTING, CORNERS, padding="valid", **how)))
+    assert [text for text in texts if text in "⋆∗"] == [sign]
+    assert texts[-1].split("\n", 2)[2] == line
+
+
+def test_what_the_method_rounds_otherwise_is_told():
+    found = convolve(COUNTING, CORNERS, padding="valid")
+    other = replace(found, after=found.after - 100.25, method="fft")
+    for figure in (plot_convolution(other), plot_window(other)):
+        assert all_texts(figure)[-1].splitlines()[2] == "method fft gave −57.25 here"
 
 
 def test_window_and_result_are_outlined_in_one_colour():
@@ -113,6 +147,8 @@ def test_padding_is_seen_hatched_and_as_zeros():
     assert picture.images[0].get_extent() == [-0.5, 2.5, 2.5, -0.5], "the picture covers the rest of the hatching"
     assert "3×3\npadding: top 0, bottom 1, left 0, right 1" in all_texts(figure)
     assert "3×3\n(3 + 0 + 1 − 2)/1 + 1 = 3" in all_texts(figure)
+    assert all_texts(figure)[-1].endswith("\nhatched: padding, which counts as 0")
+    assert "hatched" not in all_texts(plot_convolution(convolve(photo(), "identity")))[-1], "too thin to be seen"
 
 
 @pytest.mark.parametrize(
@@ -172,17 +208,72 @@ def test_colours_are_true_and_need_no_bar():
     assert np.array_equal(np.asarray(part(figure, "picture").images[0].get_array()), pixels)
     assert [axes.get_label() for axes in figure.axes] == ["picture", "gaussian", "result"]
     assert all_texts(figure)[0] == "200×300, RGB"
-    assert re.search(r"red [\d.]+, green [\d.]+, blue [\d.]+$", all_texts(figure)[-1])
+    assert re.search(r"red [\d.]+, green [\d.]+, blue [\d.]+$", all_texts(figure)[-1].splitlines()[1])
+
+
+@pytest.mark.parametrize("color", ["grey", "rgb"])
+@pytest.mark.parametrize("name", ["sharpen", "emboss", "unsharp", "gaussian"])
+def test_a_filtered_photograph_looks_as_displayed_and_says_what_is_clipped(name, color):
+    found = convolve(photo(), name, color=color)
+    figure = plot_convolution(found)
+    shown = np.asarray(part(figure, "result").images[0].get_array())
+    want = displayed(found.after, found.after_range)[0]
+    assert np.array_equal(shown, want if want.ndim == 3 else np.stack([want] * 3, axis=-1))
+    assert np.array_equal(shown[..., 0], np.rint(found.after[0].numpy()).clip(0, 255)), (
+        "rounded, neither cut nor wrapped"
+    )
+    assert [axes.get_label() for axes in figure.axes] == ["picture", name, "result"], "0…255 needs no bar"
+    count = clipped(found.after, (0, 255))
+    assert (count == 0) == (name == "gaussian")
+    line = f"\n{count:,} numbers of the result beyond 0…255: drawn as 0 or 255"
+    for drawn in (figure, *([plot_window(found)] if color == "grey" else [])):
+        assert all_texts(drawn)[-1].endswith(line) == (count > 0)
+
+
+def test_colours_come_from_the_windows_on_the_picture_and_the_frame_is_clipped():
+    pixels = np.full((9, 9), 100, dtype=np.uint8)
+    pixels[:, 5:] = 90
+    found = convolve(pixels, "sobel")
+    assert found.after_range == (-40, 40)
+    for figure in (plot_convolution(found), plot_window(found)):
+        assert part(figure, "colour bar").get_ylim() == (-40, 40)
+        assert all_texts(figure)[-1].endswith("\n18 numbers of the result beyond −40…40: drawn as −40 or 40")
+
+
+def test_what_lies_beyond_a_scale_has_the_colour_of_its_end():
+    values = torch.tensor([[[-400.0, -200, 0, 200, 400]]])
+    shades = Shades.of(values, *displayed(values, (-200.0, 200.0)))
+    ends = shades.colours_HW3[0]
+    assert ends[0].tolist() == ends[1].tolist() != ends[2].tolist()
+    assert ends[4].tolist() == ends[3].tolist() != ends[2].tolist()
+    assert (shades.bar.low, shades.bar.high) == (-200, 200)
+    assert shades.text("the result") == ["2 numbers of the result beyond −200…200: drawn as −200 or 200"]
+    one = Shades.of(values[..., 1:], *displayed(values[..., 1:], (-200.0, 200.0)))
+    assert one.text("it") == ["1 number of it beyond −200…200: drawn as −200 or 200"]
+
+
+@pytest.mark.parametrize(("level", "kernel_text", "want"), [(77, "1", 77), (200, "0.25", 50), (40, "3", 120)])
+def test_a_flat_picture_has_its_own_grey_and_gets_darker_and_lighter(level, kernel_text, want):
+    figure = plot_convolution(convolve(np.full((30, 30), level, dtype=np.uint8), kernel_text))
+    for name, grey in (("picture", level), ("result", want)):
+        assert np.unique(np.asarray(part(figure, name).images[0].get_array())).tolist() == [grey]
 
 
 def test_coloured_results_with_negative_numbers_lie_about_mid_grey():
     convolved = convolve(photo(), "laplacian", dilation=2, padding="valid")
     figure = plot_convolution(convolved)
-    most = float(convolved.after.abs().max())
+    most = convolved.after_range[1]
     shown = np.asarray(part(figure, "result").images[0].get_array())
     want = (convolved.after.permute(1, 2, 0).numpy() / most + 1) * 127.5
     assert np.abs(shown - want).max() <= 0.5 + 1e-3
-    assert part(figure, "colour bar").get_ylim() == (-most, most)
+    assert [axes.get_label() for axes in figure.axes] == ["picture", "laplacian", "result"], "no bar of greys"
+    line = f"\ncolours of the result, each channel by itself: mid grey is 0, black is −{most:.3g}, white {most:.3g}"
+    assert all_texts(figure)[-1].endswith(line)
+
+
+def test_coloured_results_beyond_255_say_what_black_and_white_are():
+    figure = plot_convolution(convolve(np.full((9, 9, 3), 200, dtype=np.uint8), "3"))
+    assert all_texts(figure)[-1].endswith("\ncolours of the result, each channel by itself: black is 0, white 600")
 
 
 def test_small_coloured_pictures_have_three_numbers_in_a_cell():
@@ -190,15 +281,53 @@ def test_small_coloured_pictures_have_three_numbers_in_a_cell():
     figure = plot_convolution(convolve(x_CHW, [[2]]))
     assert grid(part(figure, "tensor")) == [["0\n4\n8", "1\n5\n9"], ["2\n6\n10", "3\n7\n11"]]
     assert grid(part(figure, "result"))[1][1] == "6\n14\n22"
+    line = "three numbers in a cell: red, green and blue, from the top down"
+    assert line in all_texts(figure)[-1].splitlines()
+    assert line not in all_texts(plot_convolution(convolve(photo(), "identity")))[-1]
+
+
+def test_a_small_result_of_a_large_picture_has_cells_of_its_own_size():
+    figure = plot_convolution(convolve("digit:7", "sobel", stride=4))
+    inches = figure.get_size_inches()[0]
+    assert part(figure, "result").get_position().width * inches == pytest.approx(2.2)
+    line = "the result's cells are drawn larger than the picture's"
+    assert line in all_texts(figure)[-1].splitlines()
+    assert line not in all_texts(plot_convolution(convolve("digit:7", "sobel")))[-1]
+
+
+def test_an_outline_leaves_the_pixels_that_it_marks_to_be_seen():
+    found = convolve("digit:7", "sobel", window=(12, 9))
+    figure = plot_convolution(found)
+    figure.canvas.draw()
+    dots = np.asarray(figure.canvas.buffer_rgba())[..., :3].astype(int)
+    axes = part(figure, "digit:7 (label 9)")
+    for row in range(11, 14):
+        for column in range(8, 11):
+            # From left to right, and from the top down, as far as two dots from the edges.
+            (left, top), (right, foot) = (
+                axes.transData.transform((column + side * 0.5, row + side * 0.5)) for side in (-1, 1)
+            )
+            cell = dots[len(dots) - int(top) + 2 : len(dots) - int(foot) - 2, int(left) + 2 : int(right) - 1]
+            assert cell.size > 0
+            assert (cell == found.before[0, row, column].item()).all()
+
+
+def test_a_dilated_kernel_marks_what_it_reads_where_that_can_be_seen():
+    *read, window = outlines(
+        part(plot_convolution(convolve("digit:7", "sobel", dilation=2, window=(10, 10))), "digit:7 (label 9)")
+    )
+    assert window == (8, 8, 5, 5)
+    assert {box[:2] for box in read} == {(row, column) for row in (8, 10, 12) for column in (8, 10, 12)}
+    assert len(outlines(part(plot_convolution(convolve(photo(), "sobel", dilation=2)), "picture"))) == 1
 
 
 def test_a_small_window_in_a_large_picture_has_an_outline_that_can_be_seen():
     figure = plot_convolution(convolve(photo(), "identity", window=(100, 150)))
     (row, column, rows, columns), *_ = outlines(part(figure, "result"))
     inches = figure.get_size_inches()[0] * part(figure, "result").get_position().width / 300
-    assert rows == columns
-    assert rows * inches >= 0.1
-    assert (row + rows / 2 - 0.5, column + columns / 2 - 0.5) == pytest.approx((100, 150))
+    assert rows == pytest.approx(columns, abs=1e-5)
+    assert rows * inches >= 0.06
+    assert (row + rows / 2 - 0.5, column + columns / 2 - 0.5) == pytest.approx((100, 150), abs=1e-5)
 
 
 # --- one window
@@ -212,7 +341,7 @@ def test_the_window_is_taken_apart_product_by_product():
     assert grid(part(figure, "result")) == [["10", "12"], ["16", "18"]]
     assert outlines(part(figure, "tensor")) == [(1, 0, 2, 2)]
     assert outlines(part(figure, "result")) == [(1, 0, 1, 1)]
-    assert lines_of_the_sum(figure) == ["  3·1 − 4·2", "+ 6·0 + 7·3", "= 16"]
+    assert lines_of_the_sum(figure) == ["  3·1 + 4·(−2)", "+ 6·0 + 7·3", "= 16"]
     assert [text for text in all_texts(figure) if text in "×=Σ →"] == ["×", "=", "Σ →"]
 
 
@@ -223,6 +352,9 @@ def test_the_window_is_zoomed_into_with_its_padding():
     assert [text.get_text() for text in picture.get_yticklabels()] == ["−1", "0", "1", "2"]
     assert all_texts(figure)[-1].endswith("\nhatched: padding, which counts as 0")
     assert (part(figure, "result").get_ylim(), part(figure, "result").get_xlim()) == ((2.5, -0.5), (5.5, 10.5))
+    for window, hatched in (((26, 8), True), ((8, 26), True), ((12, 8), False)):
+        caption = all_texts(plot_window(convolve("digit:7", "sobel", window=window)))[-1]
+        assert caption.endswith("\nhatched: padding, which counts as 0") == hatched
 
 
 def test_the_zoom_shows_the_numbers_of_its_own_place():
@@ -263,7 +395,7 @@ def test_of_three_channels_the_strongest_is_drawn_and_all_are_told():
     pixels[2, 2] = 10, 30, 20
     figure = plot_window(convolve(pixels, [[-1]], window=(2, 2)))
     assert figure.axes[0].get_label() == "picture, green"
-    assert lines_of_the_sum(figure) == ["− 30·1", "= −30"]
+    assert lines_of_the_sum(figure) == ["  30·(−1)", "= −30"]
     assert "gives row 2, column 2 of the result: red −10, green −30, blue −20" in all_texts(figure)[-1]
 
 
@@ -282,8 +414,28 @@ def test_a_large_kernel_lists_its_largest_products_and_counts_the_rest():
     listed = [abs(eval(text.replace("·", "*"))) for text in re.findall(r"\d+·[\d.]+", first)]
     largest = sorted((abs(term.product) for term in found.traces[0].terms), reverse=True)
     assert listed == pytest.approx(largest[:5], rel=1e-3)
-    assert value == f"≈ {number(float(found.traces[0].shown), 6)}"
+    assert value == f"≈ {found.traces[0].shown}"
     assert list(part(figure, "gabor").texts) == []
+
+
+def test_the_largest_products_are_largest_whatever_their_sign():
+    rows = [[0] * 11, [1, 2, 3, -90, 5, 6, 7, 8, 80, -70, 60], [0] * 11]
+    figure = plot_window(convolve(torch.ones(3, 11), rows, padding="valid"))
+    first, rest, value = lines_of_the_sum(figure)
+    assert first == "  1·(−90) + 1·80 + 1·(−70) + 1·60 + 1·8"
+    assert (rest, value) == ("+ … 28 smaller products", "= 12")
+
+
+def test_a_sum_that_depends_on_the_order_of_adding_has_no_equals_sign():
+    for size, sign in ((2.0**20, "="), (9_999_999.0, "≈")):
+        found = convolve(torch.full((2, 2), size), [[1, 0.5], [0.25, 0.125]], padding="valid")
+        assert lines_of_the_sum(plot_window(found))[-1] == f"{sign} {found.traces[0].shown}"
+
+
+def test_nine_rows_keep_their_numbers_and_all_their_products():
+    figure = plot_window(convolve("digit:7", "gaussian", size=9, sigma=2))
+    assert grid(part(figure, "gaussian"))[4][3:6] == [".037", ".042", ".037"]
+    assert len(lines_of_the_sum(figure)) == 10
 
 
 # --- the Toeplitz matrix
@@ -296,15 +448,35 @@ def test_the_toeplitz_matrix_stands_in_its_equation():
     assert grid(part(figure, "y")) == [["y₀₀"], ["y₀₁"], ["y₁₀"], ["y₁₁"]]
     assert grid(part(figure, "x"))[::4] == [["x₀₀"], ["x₁₁"], ["x₂₂"]]
     assert (part(figure, "A").get_ylabel(), part(figure, "A").get_xlabel()) == (
-        "output number (k, p, q)",
-        "input number (c, h, w)",
+        "output (k, p, q)",
+        "input (c, h, w)",
     )
     texts = all_texts(figure)
     assert texts[texts.index("A") - 1] == "4×9, in blocks of 2×3"
     assert [text for text in texts if text in "=·" and text] == ["=", "·"]
     assert texts[-1] == (
-        "12 of 36 entries are not zero (33.3 %)\nrow (k, p, q) holds kernel k as it lies for output (p, q)"
+        "12 of 36 entries are not zero (33.3 %)\n"
+        "each row of A makes one output number: kernel k at row p, column q of the result\n"
+        "each column of A meets one input number: channel c, row h, column w of the picture"
     )
+
+
+def test_the_toeplitz_equation_is_solved_for_a_picture():
+    figure = plot_toeplitz(TOEPLITZ_KERNEL, (1, 3, 3), ConvSpec.make(2), x=COUNTING[None], title="0…8 under 0…3")
+    assert grid(part(figure, "x")) == [[str(value)] for value in range(9)]
+    assert grid(part(figure, "y")) == [["19"], ["25"], ["37"], ["43"]]
+    assert "0…8 under 0…3\n4×9, in blocks of 2×3" in all_texts(figure)
+
+
+def test_a_toeplitz_picture_of_another_shape_is_refused():
+    with pytest.raises(OperationError) as caught:
+        plot_toeplitz(TOEPLITZ_KERNEL, (1, 3, 3), ConvSpec.make(2), COUNTING)
+    assert str(caught.value) == "x has the shape (3, 3) but input_shape is (1, 3, 3); give the same"
+
+
+def test_the_text_stands_under_the_matrix_and_not_under_a_taller_column():
+    figure = plot_toeplitz(torch.ones(1, 1, 3, 3), (1, 4, 4), ConvSpec.make(3), torch.ones(1, 4, 4))
+    assert figure.texts[-1].get_position()[1] > part(figure, "x").get_position().y0
 
 
 def block_lines(axes: Axes) -> dict[float, tuple[list[float], list[float]]]:
@@ -334,6 +506,9 @@ def test_a_larger_toeplitz_matrix_is_colours_with_a_bar():
     assert list(part(figure, "A").texts) == []
     assert np.asarray(part(figure, "A").images[0].get_array()).shape == (16, 64, 3)
     assert part(figure, "colour bar").get_ylim() == (0, 1)
+    down, across = block_lines(part(figure, "A"))[0.5]
+    assert {7.5 + 8 * block for block in range(7)} <= set(down), "thin lines between the blocks"
+    assert {3.5, 7.5, 11.5} <= set(across)
     assert all_texts(figure)[-1].startswith("121 of 1,024 entries are not zero (11.8 %)\n")
 
 
@@ -420,7 +595,15 @@ def test_a_rounded_number_is_known_as_one(value, want):
     assert is_exact(number(float(value)), float(value)) is want
 
 
-@pytest.mark.parametrize("edge", [0.2, 0.31, 0.5, 0.62])
+def test_small_blocks_have_no_lines_and_each_entry_has_two_dots_of_its_own():
+    figure = plot_toeplitz(torch.ones(1, 1, 1, 1), (1, 64, 10), ConvSpec.make(1))
+    matrix = part(figure, "A")
+    assert set(block_lines(matrix)) <= {0.5, 1.0}
+    assert max(len(down) for down, _ in block_lines(matrix).values()) == 2
+    assert matrix.get_position().width * figure.get_size_inches()[0] * 160 == pytest.approx(2 * 640)
+
+
+@pytest.mark.parametrize("edge", [0.2, 0.34, 0.5, 0.62])
 def test_written_numbers_fit_their_cells(edge):
     values = np.random.default_rng(0).normal(0, 300, (5, 5, 1))
     found = written(values, edge)
@@ -434,7 +617,7 @@ def test_written_numbers_fit_their_cells(edge):
 
 
 def test_three_lines_fit_a_cell_too():
-    assert written(np.ones((2, 2, 3)), 0.45).size * 3 / POINTS < 0.45
+    assert written(np.ones((2, 2, 3)), 0.48).size * 3 / POINTS < 0.48
     assert written(np.ones((2, 2, 3)), 0.4) is None
     assert written(np.ones((2, 2, 1)), 0.4).size > LEAST
 
@@ -445,6 +628,12 @@ def test_numbers_are_left_out_where_they_would_be_too_many_or_lost():
     gaussian = np.array(kernel("gaussian", size=9, sigma=0.7).rows)[..., None]
     assert written(gaussian, 0.6) is None, "most of them would read 0.0000"
     assert written(np.zeros((0, 3, 1)), 0.6) is None
+
+
+def test_the_nought_before_a_point_is_left_out_where_that_makes_room():
+    values = np.array([[0.25, -0.375, 0, 0.5]])[..., None]
+    assert written(values, 0.62).texts.tolist() == [["0.25", "−0.375", "0", "0.5"]]
+    assert written(values, 0.34).texts.tolist() == [[".25", "−.38", "0", ".5"]]
 
 
 def test_a_number_that_is_rounded_to_nothing_is_no_bare_zero():
@@ -474,7 +663,10 @@ FIGURES = {
     "one pixel": lambda: plot_window(convolve(torch.zeros(1, 1), [[5]])),
     "toeplitz": lambda: plot_toeplitz(TOEPLITZ_KERNEL, (1, 3, 3), ConvSpec.make(2)),
     "large toeplitz": lambda: plot_toeplitz(torch.ones(1, 1, 3, 3), (1, 8, 8), ConvSpec.make(3, stride=2, padding=1)),
+    "equation": lambda: plot_toeplitz(torch.ones(1, 1, 3, 3), (1, 4, 4), ConvSpec.make(3), torch.ones(1, 4, 4)),
     "kernel": lambda: plot_kernel(kernel("gaussian", size=7)),
+    "nine rows": lambda: plot_window(convolve("digit:7", "gaussian", size=9, sigma=2)),
+    "small result": lambda: plot_convolution(convolve("digit:7", "sobel", stride=4)),
 }
 
 
@@ -617,7 +809,8 @@ def test_overwriting_is_done_when_asked_for_and_never_half(monkeypatch):
 
     save_figure(figure, "a.png", overwrite=True)
     assert Path("a.png").read_bytes().startswith(b"\x89PNG")
-    assert Path("a.png").stat().st_mode & 0o777 == 0o644
+    Path("fresh").touch()
+    assert Path("a.png").stat().st_mode == Path("fresh").stat().st_mode
 
 
 def test_a_folder_that_cannot_be_written_is_named(monkeypatch):

@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from stat import S_IMODE
 
 from neocog.errors import NeocogError
 
@@ -23,7 +24,7 @@ def check_target(path: str | Path, suffixes: Sequence[str], *, overwrite: bool =
         raise NeocogError(f"cannot write '{path}': its suffix tells its kind; give {known}")
     try:
         if not overwrite and (target.is_symlink() or target.exists()):
-            raise NeocogError(f"'{path}' exists already; give another name, or --overwrite (in Python, overwrite=True)")
+            raise _exists(path)
         if not target.parent.is_dir():
             raise NeocogError(f"cannot write '{path}': there is no folder '{target.parent}'; make it first")
     except OSError as error:
@@ -31,32 +32,64 @@ def check_target(path: str | Path, suffixes: Sequence[str], *, overwrite: bool =
     return target
 
 
+def same_file(one: str | Path, other: str | Path) -> bool:
+    """Whether two paths lead to one file, or would once it is there."""
+    try:
+        return Path(one).samefile(other)
+    except OSError:
+        return os.path.realpath(one) == os.path.realpath(other)
+
+
 @contextmanager
-def whole_file(target: Path) -> Iterator[Path]:
-    """A new file beside `target` to write into, which takes its name at the end, if nothing was raised.
+def whole_file(target: Path, *, overwrite: bool) -> Iterator[Path]:
+    """A new file beside `target` to write into, which takes its place at the end, if nothing was raised.
+
+    A file that is replaced leaves its permissions to the new one, and behind a link it is the file that is replaced.
 
     Raises:
-        NeocogError: the place can't be written to, or is full.
+        NeocogError: the place can't be written to or is full, or the file exists now and `overwrite` isn't set.
     """
     try:
-        handle, name = tempfile.mkstemp(prefix=".neocog-", suffix=target.suffix, dir=target.parent)
+        place = Path(os.path.realpath(target)) if overwrite else target
+        handle, name = tempfile.mkstemp(prefix=".neocog-", suffix=target.suffix, dir=place.parent)
         os.close(handle)
         temporary = Path(name)
         try:
             yield temporary
-            temporary.chmod(0o666 & ~_umask())  # as any new file; a temporary one is for its owner alone
-            temporary.replace(target)
+            _claim(place, overwrite)
+            temporary.chmod(S_IMODE(place.stat().st_mode))  # a temporary file is for its owner alone
+            temporary.replace(place)
         finally:
             temporary.unlink(missing_ok=True)
-    except OSError as error:
-        raise _unwritable(target, error) from None
+    except NeocogError:
+        raise
+    except Exception as error:
+        # A writer may stumble over the full disk once more while it closes its file.
+        cause = _system_error(error)
+        if cause is None:
+            raise
+        raise _unwritable(target, cause) from None
 
 
-def _umask() -> int:
-    mask = os.umask(0)  # there is no way to read it but to set it
-    os.umask(mask)
-    return mask
+def _claim(place: Path, overwrite: bool) -> None:
+    """Make an empty file there, or refuse in the same step, so that nobody else's can come between."""
+    try:
+        os.close(os.open(place, os.O_WRONLY | os.O_CREAT | (0 if overwrite else os.O_EXCL), 0o666))
+    except FileExistsError:
+        raise _exists(place) from None
+
+
+def _system_error(error: BaseException | None) -> OSError | None:
+    """The first of an exception and those it came from that the system raised."""
+    while error is not None and not isinstance(error, OSError):
+        error = error.__cause__ or error.__context__
+    return error
+
+
+def _exists(path: str | Path) -> NeocogError:
+    return NeocogError(f"'{path}' exists already; give another name, or --overwrite (in Python, overwrite=True)")
 
 
 def _unwritable(path: str | Path, error: OSError) -> NeocogError:
-    return NeocogError(f"cannot write '{path}': {error.strerror}; give a place that can be written")
+    reason = error.strerror or str(error) or type(error).__name__
+    return NeocogError(f"cannot write '{path}': {reason}; give a place that can be written")

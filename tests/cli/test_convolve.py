@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import re
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -12,10 +14,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from conftest import Answer
+from conftest import ENVIRONMENT, Answer
 from neocog.data.samples import SCIKIT_IMAGE
-from neocog.filtering import convolve
-from neocog.terminal import convolved_text
+from neocog.filtering import clipped, convolve, displayed
+from neocog.terminal import convolved_text, in_256_colours
 
 Cli = Callable[..., Answer]
 SOBEL = ("--kernel", "sobel")
@@ -31,7 +33,7 @@ def photo() -> np.ndarray:
 
 
 def test_without_a_file_it_draws(cli: Cli) -> None:
-    want = convolved_text(convolve("digit:7", "sobel"), 80, colour=False)
+    want = convolved_text(convolve("digit:7", "sobel"), 100, colour=False)
     assert cli("convolve", "digit:7", *SOBEL) == Answer(0, f"{want}\n", "")
     assert list(Path().iterdir()) == []
 
@@ -48,7 +50,6 @@ def test_a_wide_terminal_is_not_filled(cli: Cli, monkeypatch: pytest.MonkeyPatch
     [
         (True, {"COLORTERM": "truecolor"}, True),
         (True, {"COLORTERM": "truecolor", "NO_COLOR": "1"}, False),
-        (True, {"COLORTERM": ""}, False),
         (True, {"COLORTERM": "truecolor", "TERM": "dumb"}, False),
         (False, {"COLORTERM": "truecolor"}, False),
         (False, {"COLORTERM": "truecolor", "FORCE_COLOR": "1"}, False),
@@ -66,6 +67,24 @@ def test_colours_are_for_terminals_that_have_them(
     assert answer.status == 0
     assert ("\x1b[38;2;" in answer.out) == coloured
     assert ("signs " in answer.out) != coloured
+
+
+def test_a_terminal_of_256_colours_gets_those(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setenv("COLORTERM", "")
+    monkeypatch.setattr(type(sys.stdout), "isatty", lambda self: True, raising=False)
+    text = in_256_colours(convolved_text(convolve("digit:7", "sobel"), 100, colour=True))
+    assert cli("convolve", "digit:7", *SOBEL).out == f"{text}\n"
+    assert "\x1b[38;5;" in text
+    monkeypatch.setenv("TERM", "xterm-16color")
+    assert "\x1b[" not in cli("convolve", "digit:7", *SOBEL).out
+
+
+def test_of_colours_one_is_taken_apart_unless_a_window_is_given(cli: Cli, photo: np.ndarray) -> None:
+    row, column = convolve(photo, "sobel").window
+    short, full = (cli("convolve", "photo.png", *SOBEL, *words).out for words in ([], ["--window", f"{row},{column}"]))
+    assert (short.count("as Python"), full.count("as Python")) == (1, 3)
+    assert short.endswith(f"\n--window {row},{column} writes them all out\n")
 
 
 def test_every_option_arrives(cli: Cli, photo: np.ndarray) -> None:
@@ -139,7 +158,6 @@ def test_colours(cli: Cli, photo: np.ndarray) -> None:
         (["--window", "2,3"], "one window and its arithmetic"),
         (["--window", "2,3", "--figure", "result"], "the picture before and after"),
         (["--figure", "window"], "one window and its arithmetic"),
-        (["--figure", "toeplitz"], "the convolution as a matrix"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
@@ -161,31 +179,46 @@ def test_a_figure_may_be_svg_and_is_kept_unless_told(cli: Cli, photo: np.ndarray
     assert Path("f.svg").read_bytes() != first
 
 
+def test_the_matrix_of_a_picture_in_colours_is_that_of_one(cli: Cli) -> None:
+    Image.fromarray(np.arange(60, dtype=np.uint8).reshape(4, 5, 3)).save("small.png")
+    told = "wrote f.png: the convolution as a matrix"
+    words = ("convolve", "small.png", *SOBEL, "--figure", "toeplitz", "--overwrite", "--out", "f.png")
+    assert cli(*words) == Answer(0, f"{told}, for the red channel; --grey makes one of all three\n", "")
+    assert cli(*words, "--grey") == Answer(0, f"{told}\n", "")
+
+
 def test_results(cli: Cli, photo: np.ndarray) -> None:
-    after = convolve(photo, "sobel").after
-    clipped = int(((after < 0) | (after > 255)).sum())
+    found = convolve(photo, "sobel")
+    pixels, _, high = displayed(found.after, found.after_range)
+    lost = clipped(found.after, found.after_range)
     words = ("convolve", "photo.png", *SOBEL, "--out", "f.png", "--overwrite", "--result")
     assert cli(*words, "r.png") == Answer(
         0,
         "wrote f.png: the picture before and after\n"
-        f"wrote r.png: the result, 3×12×9; {clipped} of 324 numbers lay outside 0…255 and were clipped; "
-        ".npy keeps them all\n",
+        f"wrote r.png: the result, 3×12×9; -{high:g} is black, 0 mid grey, {high:g} white; clipped: {lost} of 324 "
+        "numbers; .npy keeps them all\n",
         "",
     )
     with Image.open("r.png") as image:
-        np.testing.assert_array_equal(np.asarray(image).transpose(2, 0, 1), after.clamp(0, 255).byte().numpy())
+        np.testing.assert_array_equal(np.asarray(image), pixels)
     assert cli(*words, "r.npy").out.endswith("\nwrote r.npy: the result, 3×12×9\n")
-    np.testing.assert_array_equal(np.load("r.npy"), after.numpy())
+    np.testing.assert_array_equal(np.load("r.npy"), found.after.numpy())
+    assert cli("convolve", "photo.png", "--kernel", "identity", "--result", "same.png").out == (
+        "wrote same.png: the result, 3×12×9\n"
+    )
 
 
-def test_a_result_alone_is_drawn_here_too(cli: Cli) -> None:
-    drawn = cli("convolve", "digit:7", *SOBEL).out
-    assert cli("convolve", "digit:7", *SOBEL, "--result", "r.npy").out == f"{drawn}wrote r.npy: the result, 1×28×28\n"
+def test_with_a_result_nothing_is_drawn(cli: Cli) -> None:
+    answer = cli("convolve", "digit:7", *SOBEL, "--result", "r.npy")
+    assert answer == Answer(0, "wrote r.npy: the result, 1×28×28\n", "")
 
 
 def test_json_names_what_was_written(cli: Cli) -> None:
     answer = cli("convolve", "digit:7", *SOBEL, "--out", "f.png", "--result", "r.npy", "--json")
-    assert json.loads(answer.out)["written"] == ["f.png", "r.npy"]
+    assert json.loads(answer.out)["written"] == [
+        {"file": "f.png", "holds": "the picture before and after", "clipped": 0},
+        {"file": "r.npy", "holds": "the result, 1×28×28", "clipped": 0},
+    ]
     assert np.load(io.BytesIO(Path("r.npy").read_bytes())).shape == (1, 28, 28)
 
 
@@ -231,8 +264,8 @@ def test_json_names_what_was_written(cli: Cli) -> None:
         ),
         (
             ["digit:7", *SOBEL, "--method", "fftt"],
-            "unknown method 'fftt'; did you mean 'fft'? Known: fft, im2col, loops, shift, toeplitz, toeplitz-dense, "
-            "winograd, winograd-4x4",
+            "unknown method 'fftt'; did you mean 'fft'? Known: auto, fft, im2col, loops, shift, toeplitz, "
+            "toeplitz-dense, winograd, winograd-4x4",
         ),
         (["digit:7", *SOBEL, "--window", "a,b"], "--window 'a,b': write a row and a column, such as 12,7"),
         (["digit:7", *SOBEL, "--window", "3"], "--window '3': write a row and a column, such as 12,7"),
@@ -241,8 +274,9 @@ def test_json_names_what_was_written(cli: Cli) -> None:
             "window 12,0 lies outside the 12×9 result; give a row from 0 to 11 and a column from 0 to 8",
         ),
         (
-            ["digit:7", *SOBEL, "--padding", "some"],
-            "--padding 'some': write same, valid, a number, ROWS,COLS or TOP,BOTTOM,LEFT,RIGHT, such as 1,2",
+            ["digit:7", *SOBEL, "--padding", "reflect"],
+            "--padding 'reflect': the padding is always zeros; "
+            "write same, valid, a number, ROWS,COLS or TOP,BOTTOM,LEFT,RIGHT, such as 1,2",
         ),
         (
             ["digit:7", *SOBEL, "--padding", "1,2,3"],
@@ -251,7 +285,8 @@ def test_json_names_what_was_written(cli: Cli) -> None:
         (["digit:7", *SOBEL, "--padding", "-1"], f"padding = -1: {PAIRS}"),
         (
             ["digit:7", *SOBEL, "--stride", "2", "--padding", "same"],
-            "padding 'same' keeps the size only at stride 1, not at stride 2; give the padding as numbers",
+            "--padding same keeps the size only at stride 1; leave --padding out, which puts the same zeros around "
+            "at any stride, or give numbers",
         ),
         (
             ["digit:7", *SOBEL, "--stride", "0"],
@@ -290,13 +325,51 @@ def test_json_names_what_was_written(cli: Cli) -> None:
             ["digit:7", *SOBEL, "--out", "f.png", "--result", "f.png"],
             "--out and --result both name 'f.png'; give two names",
         ),
+        (
+            ["digit:7", *SOBEL, "--out", "f.png", "--result", "./sub/../f.png"],
+            "--out and --result name one file, 'f.png' and 'sub/../f.png'; give two names",
+        ),
+        (
+            ["photo.png", *SOBEL, "--out", "sub/../photo.png", "--overwrite"],
+            "--out: 'sub/../photo.png' is the picture itself; give another name",
+        ),
+        (
+            ["photo.png", *SOBEL, "--result", "photo.png"],
+            "--result: 'photo.png' is the picture itself; give another name",
+        ),
+        (
+            ["photo.png", *SOBEL, "--figure", "toeplitz", "--out", "f.png", "--window", "1,2"],
+            "--figure toeplitz shows all windows at once; leave --window out",
+        ),
+        (
+            ["digit:7", *SOBEL, "--stride", "9" * 20],
+            f"stride = {'9' * 20} is too large; give at most 2147483647",
+        ),
     ],
     ids=lambda value: " ".join(str(word) for word in value) if isinstance(value, list) else "",
 )
 def test_refusals(cli: Cli, photo: np.ndarray, words: list[object], text: str) -> None:
     Path("broken.png").write_bytes(b"no picture")
+    Path("sub").mkdir()
+    pixels = Path("photo.png").read_bytes()
     assert cli("convolve", *words) == Answer(2, "", f"error: {text}\n")
-    assert sorted(path.name for path in Path().iterdir()) == ["broken.png", "photo.png"]
+    assert sorted(path.name for path in Path().iterdir()) == ["broken.png", "photo.png", "sub"]
+    assert Path("photo.png").read_bytes() == pixels
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["--padding", 1_000_000], ["--dilation", 2**30], ["--padding", 2**31 - 1, "--method", "toeplitz"]],
+    ids=str,
+)
+def test_what_memory_cannot_hold_is_one_line(cli: Cli, words: list[object]) -> None:
+    answer = cli("convolve", "digit:7", *SOBEL, *words)
+    assert (answer.status, answer.out) == (2, "")
+    assert re.fullmatch(
+        r"error: method '\w+' with \d+×\d+ numbers out would take [\d,]+ GB and this machine has [\d,.]+: use less "
+        r"padding, or another method\n",
+        answer.err,
+    )
 
 
 def test_a_matrix_that_is_too_large_is_one_line(cli: Cli) -> None:
@@ -310,3 +383,23 @@ def test_a_matrix_that_is_too_large_is_one_line(cli: Cli) -> None:
 def test_a_kernel_is_needed(cli: Cli) -> None:
     answer = cli("convolve", "digit:7")
     assert answer == Answer(2, "", "error: Missing option '--kernel'; see 'neocog convolve --help'\n")
+
+
+def process(script: str) -> subprocess.CompletedProcess[str]:
+    """A shell's line, where `neocog` is this one."""
+    program = f"'{sys.executable}' -m neocog convolve digit:7 --kernel sobel"
+    words = ["bash", "-c", f"set -o pipefail; {program} {script}"]
+    return subprocess.run(words, capture_output=True, text=True, env=ENVIRONMENT)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a disk that is always full")
+def test_an_answer_that_finds_no_room_is_one_line() -> None:
+    done = process("> /dev/full")
+    text = "error: cannot write the answer: No space left on device\n"
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", text)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such shell")
+def test_who_has_read_enough_hears_no_more() -> None:
+    done = process("--json | true")
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", "")

@@ -26,6 +26,7 @@ def scikit_image(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.M
     Image.fromarray(noise(1, (6, 9))).save(folder / "astronaut.png")
     Image.fromarray(noise(2, (6, 9), 1)).save(folder / "camera.png")
     monkeypatch.syspath_prepend(str(root))
+    monkeypatch.setenv("SKIMAGE_DATADIR", str(root / "nothing"))
     return folder
 
 
@@ -85,6 +86,16 @@ def test_a_file_wins_over_a_name_and_a_folder_does_not(scikit_image: Path) -> No
     with pytest.raises(PictureError) as error:
         open_sample(Path("camera"))
     assert str(error.value) == "cannot read 'camera': is a directory; check the path and its permissions"
+
+
+def test_what_scikit_image_has_downloaded_is_there(scikit_image: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SKIMAGE_DATADIR", "downloads")
+    for version, number in (("0.24.0", 5), ("0.25.2", 6)):
+        Path("downloads", version, "data").mkdir(parents=True)
+        Image.fromarray(noise(number, (6, 9))).save(Path("downloads", version, "data", "eagle.png"))
+    np.testing.assert_array_equal(open_sample("eagle").pixels, noise(6, (6, 9)))
+    assert open_sample("camera").pixels.shape == (6, 9, 1)
+    assert "skimage" not in sys.modules
 
 
 def test_a_picture_that_would_be_downloaded_is_refused(scikit_image: Path) -> None:

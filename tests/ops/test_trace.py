@@ -1,4 +1,3 @@
-# BEING REWRITTEN by helper "trace" until 16:05.
 """One output number taken apart: what is shown is what torch gives, whatever the order in which it adds."""
 
 from __future__ import annotations
@@ -444,7 +443,7 @@ def test_a_narrow_text() -> None:
     x_CHW, w_KCRS = torch.tensor([[[1e-20, 2.5]]]), torch.tensor([[[[1.2345678e-20, -1 / 3]]]])
     trace = trace_window(x_CHW, w_KCRS, None, ConvSpec.make((1, 2)), 0, 0, 0)
     want = [
-        "a long heading: ",
+        "a long heading:",
         "  pixel · weight,",
         "  columns 0 to 1",
         "row 0:",
@@ -459,9 +458,10 @@ def test_a_narrow_text() -> None:
         "  *1.2345678e-20 +",
         "  2.5 *-0.33333334)",
     ]
-    want[0] = want[0].rstrip()
     assert trace.text(20, heading="a long heading").splitlines() == want
     assert trace.text(1, heading="a long heading").splitlines() == want
+    single = trace_window(x_CHW[..., 1:] / 7, w_KCRS[..., 1:], None, ConvSpec.make(1), 0, 0, 0)
+    assert single.text(20).splitlines()[-3:] == ["as Python:", "  (0.35714287", "  *-0.33333334)"]
 
 
 @given(cases(), st.integers(20, 60), st.sampled_from([None, "red", "words without an end " * 9, "w" * 90]))

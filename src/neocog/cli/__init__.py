@@ -5,7 +5,9 @@ Answers go to standard output, everything else to standard error. A NeocogError 
 
 from __future__ import annotations
 
+import errno
 import io
+import os
 import sys
 
 import typer
@@ -19,6 +21,8 @@ from neocog.cli.recipes import recipes
 from neocog.cli.summary import summary
 from neocog.cli.train import train
 from neocog.errors import NeocogError
+
+NO_ROOM = (errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC))  # a disk, file or share that is full
 
 app = typer.Typer(
     name="neocog",
@@ -56,8 +60,13 @@ def main() -> None:
         sys.exit(130)
     except OSError as error:  # about a file or folder that no room of ours has answered for
         if error.filename is None:
-            raise
-        _fail(f"{error.filename}: {error.strerror}")
+            if not isinstance(error, BrokenPipeError) and error.errno not in NO_ROOM:
+                raise
+            _drop_output()
+            if isinstance(error, BrokenPipeError):  # whoever read our answer has seen enough
+                sys.exit(1)
+            _fail(f"cannot write the answer: {error.strerror}")
+        _fail(f"{error.filename}: {error.strerror or error}")
     except Exception as error:
         # The command line's own complaints, which typer doesn't export a class for: a wrong option, a missing argument.
         if not hasattr(error, "format_message"):
@@ -75,6 +84,12 @@ def _write_utf8() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(encoding="utf-8", errors="backslashreplace")
+
+
+def _drop_output() -> None:
+    """What is still to be printed goes nowhere: Python would try again at its end, and complain again."""
+    with open(os.devnull, "w") as nowhere:  # noqa: PTH123 - a device
+        os.dup2(nowhere.fileno(), sys.stdout.fileno())
 
 
 def _fail(message: str) -> None:

@@ -27,12 +27,11 @@ from neocog.cli.options import (
     Wavelength,
 )
 from neocog.errors import OperationError, unknown
+from neocog.ops.arguments import shown
 from neocog.ops.methods import METHODS
 from neocog.tables import WIDTH
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from neocog.filtering import Convolved
 
 WHAT = {
@@ -41,15 +40,22 @@ WHAT = {
     "toeplitz": "the convolution as a matrix",
 }
 
-Out = Annotated[Path | None, typer.Option(help="Write a figure instead of drawing here.", metavar="FILE.png|.svg")]
-Result = Annotated[Path | None, typer.Option(help="Write the filtered picture alone.", metavar="FILE.png|.npy")]
+Out = Annotated[
+    Path | None,
+    typer.Option(help="Write a figure, as .png, .svg or .pdf, instead of drawing here.", metavar="FILE"),
+]
+Result = Annotated[
+    Path | None,
+    typer.Option(help="Write the result alone: .png as it is drawn, .npy the exact numbers.", metavar="FILE"),
+]
 
 
 def convolve(
     image: Annotated[
         str,
         typer.Argument(
-            help="A picture file; digit:0 to digit:9999, test pictures of MNIST; astronaut and more (scikit-image).",
+            help="A picture file; digit:0 to digit:9999, MNIST's test pictures by number (digit:7 is the eighth, a "
+            "nine); or astronaut and more, which need: pip install scikit-image.",
             metavar="IMAGE",
         ),
     ],
@@ -60,20 +66,30 @@ def convolve(
     padding: Annotated[
         str | None,
         typer.Option(
-            help="Zeros around: same, valid, N, ROWS,COLS or TOP,BOTTOM,LEFT,RIGHT (default: as same, at any stride).",
+            help="Zeros around: same, valid (none; the result lacks the frame), N, ROWS,COLS or TOP,BOTTOM,LEFT,RIGHT "
+            "(default: as many as same, at any stride).",
             metavar="ZEROS",
         ),
     ] = None,
     stride: Annotated[str, typer.Option(help="Pixels from window to window: N or ROWS,COLS.", metavar="N")] = "1",
     dilation: Annotated[str, typer.Option(help="Pixels from cell to cell: N or ROWS,COLS.", metavar="N")] = "1",
-    method: Annotated[str, typer.Option(help=f"How to compute it: {', '.join(METHODS)}.", metavar="NAME")] = "im2col",
+    method: Annotated[
+        str,
+        typer.Option(
+            help=f"How to compute it: {', '.join(METHODS)}; auto is im2col below 9×9, else fft.", metavar="NAME"
+        ),
+    ] = "auto",
     grey: Annotated[
         bool | None, typer.Option("--grey/--rgb", help="Other colours than the picture's own.", show_default=False)
     ] = None,
     flip: Annotated[bool, typer.Option("--flip", help="True convolution: the kernel turned by 180°.")] = False,
     window: Annotated[
         str | None,
-        typer.Option(help="The number to take apart (default: the strongest response).", metavar="ROW,COL"),
+        typer.Option(
+            help="The number to take apart, rows and columns from 0 (default: the strongest response whose window lies "
+            "on the picture).",
+            metavar="ROW,COL",
+        ),
     ] = None,
     out: Out = None,
     figure: Annotated[
@@ -103,23 +119,13 @@ def convolve(
     Example: neocog convolve digit:7 --kernel sobel
     """
     place = None if window is None else _numbers("window", window, "a row and a column, such as 12,7", counts=(2,))
-    zeros: Any = padding
-    if padding not in (None, "same", "valid"):
-        wanted = "same, valid, a number, ROWS,COLS or TOP,BOTTOM,LEFT,RIGHT, such as 1,2"
-        zeros = _numbers("padding", padding, wanted, counts=(1, 2, 4))
     steps = _numbers("stride", stride, "a number, or ROWS,COLS, such as 2 or 2,1")
     gaps = _numbers("dilation", dilation, "a number, or ROWS,COLS, such as 2 or 2,1")
+    zeros = _zeros(padding, steps)
     which = _figure(figure, out, window)
-    from neocog.files import check_target
-    from neocog.filtering import RESULTS, save_result
+    _check_files(image, out, result, overwrite)
     from neocog.filtering import convolve as convolve_picture
-    from neocog.plots.saving import DRAWINGS
 
-    for path, suffixes in ((out, DRAWINGS), (result, RESULTS)):
-        if path is not None:
-            check_target(path, suffixes, overwrite=overwrite)
-    if out is not None and out == result:
-        raise OperationError(f"--out and --result both name '{out}'; give two names")
     found = convolve_picture(
         image,
         kernel,
@@ -143,36 +149,49 @@ def convolve(
         aspect=aspect,
         seed=seed,
     )
-    said: list[str] = []
+    written: list[dict[str, Any]] = []
     if out is not None:
-        _draw(found, which, out, overwrite)
-        said.append(f"wrote {out}: {WHAT[which]}")
+        written.append({"file": out, "holds": _draw(found, which, out, overwrite), "clipped": 0})
     if result is not None:
-        clipped = save_result(found.after, result, overwrite=overwrite)
-        said.append(f"wrote {result}: {_kept(found.after, clipped)}")
+        written.append(_save(found, result, overwrite))
     if json:
         from neocog.render import as_json
 
-        typer.echo(as_json({**found.as_dict(), "written": [path for path in (out, result) if path is not None]}))
+        typer.echo(as_json({**found.as_dict(), "written": written}))
         return
-    if out is None:
-        from neocog.terminal import convolved_text
+    if not written:
+        from neocog.terminal import convolved_text, in_256_colours
 
-        columns = min(shutil.get_terminal_size((WIDTH, 24)).columns, WIDTH)
-        typer.echo(convolved_text(found, columns, colour=_in_colour()))
-    for line in said:
-        typer.echo(line)
+        columns, colours = min(shutil.get_terminal_size((WIDTH, 24)).columns, WIDTH), _colours()
+        text = convolved_text(found, columns, colour=bool(colours), every=window is not None)
+        typer.echo(in_256_colours(text) if colours == "256" else text)
+    for each in written:
+        typer.echo(f"wrote {each['file']}: {each['holds']}")
 
 
-def _numbers(option: str, text: str, wanted: str, counts: Sequence[int] = (1, 2)) -> Any:
+def _numbers(option: str, text: str, wanted: str, counts: Sequence[int] = (1, 2), note: str = "") -> Any:
     """One whole number, or several as a tuple."""
     try:
         parts = tuple(int(part) for part in text.split(","))
     except ValueError:
         parts = ()
     if len(parts) not in counts:
-        raise OperationError(f"--{option} '{text}': write {wanted}")
+        raise OperationError(f"--{option} {shown(text)}: {note}write {wanted}")
     return parts[0] if len(parts) == 1 else parts
+
+
+def _zeros(padding: str | None, steps: Any) -> Any:
+    """The padding as the library takes it."""
+    if padding == "same" and steps not in (1, (1, 1)):
+        raise OperationError(
+            "--padding same keeps the size only at stride 1; leave --padding out, which puts the same zeros around at "
+            "any stride, or give numbers"
+        )
+    if padding in (None, "same", "valid"):
+        return padding
+    kinds = "same, valid, a number, ROWS,COLS or TOP,BOTTOM,LEFT,RIGHT, such as 1,2"
+    only = "" if any(letter.isdigit() for letter in padding) else "the padding is always zeros; "
+    return _numbers("padding", padding, kinds, counts=(1, 2, 4), note=only)
 
 
 def _figure(figure: str | None, out: Path | None, window: str | None) -> str:
@@ -182,33 +201,67 @@ def _figure(figure: str | None, out: Path | None, window: str | None) -> str:
         raise OperationError(unknown("figure", figure, WHAT))
     if out is None:
         raise OperationError(f"--figure {figure}: give the file that it goes into, such as --out {figure}.png")
+    if figure == "toeplitz" and window is not None:
+        raise OperationError("--figure toeplitz shows all windows at once; leave --window out")
     return figure
 
 
-def _draw(found: Convolved, which: str, path: Path, overwrite: bool) -> None:
+def _check_files(image: str, out: Path | None, result: Path | None, overwrite: bool) -> None:
+    """Refuse places that can't be written to before anything is computed."""
+    from neocog.files import check_target, same_file
+    from neocog.filtering import RESULTS
+    from neocog.plots.saving import DRAWINGS
+
+    for option, path, suffixes in (("out", out, DRAWINGS), ("result", result, RESULTS)):
+        if path is not None:
+            if same_file(path, image):
+                raise OperationError(f"--{option}: '{path}' is the picture itself; give another name")
+            check_target(path, suffixes, overwrite=overwrite)
+    if out is not None and result is not None and same_file(out, result):
+        both = f"both name '{out}'" if out == result else f"name one file, '{out}' and '{result}'"
+        raise OperationError(f"--out and --result {both}; give two names")
+
+
+def _draw(found: Convolved, which: str, path: Path, overwrite: bool) -> str:
+    """Write a figure, and say what it holds."""
     from neocog.plots import plot_convolution, plot_toeplitz, plot_window, save_figure
 
+    holds = WHAT[which]
     if which == "toeplitz":
-        # Each channel meets the same matrix, so that of one is shown.
-        shape = (1, *found.before.shape[1:])
-        drawn = plot_toeplitz(found.kernel.tensor()[None, None], shape, replace(found.spec, groups=1))
+        # Each channel meets the same matrix, so one is shown.
+        one, title = found.before[:1], f"{found.picture} under {found.kernel.name}"
+        drawn = plot_toeplitz(
+            found.kernel.tensor()[None, None], one.shape, replace(found.spec, groups=1), one, title=title
+        )
+        if len(found.before) > 1:
+            holds += ", for the red channel; --grey makes one of all three"
     else:
         drawn = plot_window(found) if which == "window" else plot_convolution(found)
     save_figure(drawn, path, overwrite=overwrite)
+    return holds
 
 
-def _kept(after: Tensor, clipped: int) -> str:
+def _save(found: Convolved, path: Path, overwrite: bool) -> dict[str, Any]:
+    """Write the result, and say what the file holds."""
+    from neocog.filtering import GREYS, save_result
     from neocog.ops.spec import times
 
-    what = f"the result, {times(after.shape)}"
-    if not clipped:
-        return what
-    return f"{what}; {clipped:,} of {after.numel():,} numbers lay outside 0…255 and were clipped; .npy keeps them all"
+    clipped = save_result(found, path, overwrite=overwrite)
+    holds = f"the result, {times(found.after.shape)}"
+    low, high = found.after_range
+    if path.suffix.lower() == ".png":
+        if (low, high) != GREYS:
+            holds += f"; {low:.6g} is black, " + ("0 mid grey, " if low < 0 else "") + f"{high:.6g} white"
+        if clipped:
+            holds += f"; clipped: {clipped:,} of {found.after.numel():,} numbers; .npy keeps them all"
+    return {"file": path, "holds": holds, "clipped": clipped}
 
 
-def _in_colour() -> bool:
-    """Whether colours are for somebody to see, and can be."""
+def _colours() -> str:
+    """The colours that somebody sees: "truecolor", "256", or "" for none."""
     from rich.console import Console
 
     console = Console()
-    return sys.stdout.isatty() and not console.no_color and console.color_system == "truecolor"
+    if not sys.stdout.isatty() or console.no_color or console.color_system not in ("truecolor", "256"):
+        return ""
+    return console.color_system

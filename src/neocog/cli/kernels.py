@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
+from itertools import zip_longest
+from pathlib import Path
+from textwrap import wrap
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -22,6 +26,7 @@ from neocog.cli.options import (
     Wavelength,
     print_json,
 )
+from neocog.tables import WIDTH
 
 if TYPE_CHECKING:
     from neocog.kernels import Kernel
@@ -46,7 +51,7 @@ def kernels(
     phase: Phase = None,
     aspect: Aspect = None,
     seed: Seed = None,
-    out: Annotated[str | None, typer.Option(help="Draw it, too: FILE.png or FILE.svg.", metavar="FILE")] = None,
+    out: Annotated[Path | None, typer.Option(help="Draw it, too: a .png, .svg or .pdf.", metavar="FILE")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace FILE if it exists.")] = False,
     json: Json = False,
 ) -> None:
@@ -56,7 +61,6 @@ def kernels(
     """
     from neocog.errors import KernelError
     from neocog.kernels import KERNELS, read_kernel
-    from neocog.tables import table
 
     given = {
         "size": size,
@@ -73,27 +77,70 @@ def kernels(
         "seed": seed,
     }
     settings = {key: value for key, value in given.items() if value is not None}
-    if name is not None:
-        found = read_kernel(name, **settings)
-        if out is not None:
-            from neocog.plots import plot_kernel, save_figure
-
-            save_figure(plot_kernel(found), out, overwrite=overwrite)
-        print_json(_facts(found, settings)) if json else typer.echo(_text(found, settings))
+    if name is None:
+        for option in [*settings, *(["out"] if out is not None else []), *(["overwrite"] if overwrite else [])]:
+            raise KernelError(f"--{option} is for one kernel; give its name, such as: neocog kernels gaussian")
+        if json:
+            print_json({each.name: {"about": each.about, "source": each.source} for each in KERNELS.values()})
+        else:
+            typer.echo(_pairs([("kernel", "about"), *((each.name, each.about) for each in KERNELS.values())]))
         return
-    for option in [*settings, *(["out"] if out is not None else []), *(["overwrite"] if overwrite else [])]:
-        raise KernelError(f"--{option} is for one kernel; give its name, such as: neocog kernels gaussian")
+    if overwrite and out is None:
+        raise KernelError("--overwrite replaces the file of --out; give it, too, such as: --out kernel.png")
+    found = read_kernel(name, **settings)
+    if out is not None:
+        from neocog.plots import plot_kernel, save_figure
+
+        save_figure(plot_kernel(found), out, overwrite=overwrite)
     if json:
-        print_json({each.name: {"about": each.about, "source": each.source} for each in KERNELS.values()})
-    else:
-        typer.echo(table(["kernel", "about"], [[each.name, each.about] for each in KERNELS.values()]))
+        twin = _twin(found, settings)
+        beside = {} if twin is None else {"wrong" if _mistaken(twin) else "right": _facts(twin, settings)}
+        written = [] if out is None else [str(out)]
+        print_json({**_facts(found, settings), **beside, "written": written})
+        return
+    typer.echo(_text(found, settings))
+    if out is not None:
+        typer.echo(f"\nwrote {out}: the kernel as a picture")
+
+
+def _columns() -> int:
+    """How wide the text may be."""
+    return max(40, min(shutil.get_terminal_size((WIDTH, 24)).columns, WIDTH))
+
+
+def _mistaken(kernel: Kernel) -> bool:
+    """Whether it is here to show a published mistake."""
+    from neocog.kernels import KERNELS
+
+    return bool(kernel.source and KERNELS[kernel.name].instead)
 
 
 def _used(kernel: Kernel, settings: dict[str, Any]) -> dict[str, Any]:
-    """The settings that made it, with those that nobody gave; None is worked out from the others."""
+    """The settings that made it, those that nobody gave included; a twin takes some of them only."""
     from neocog.kernels import KERNELS
 
-    return {**KERNELS[kernel.name].settings, **settings} if kernel.source else {}
+    if not kernel.source:  # its numbers were given
+        return {}
+    named = KERNELS[kernel.name]
+    return named.used(**{key: value for key, value in settings.items() if key in named.settings})
+
+
+def _twin(kernel: Kernel, settings: dict[str, Any]) -> Kernel | None:
+    """The published mistake that belongs to a right kernel, or the other way round, as far as it takes the settings."""
+    from neocog.errors import KernelError
+    from neocog.kernels import KERNELS
+    from neocog.kernels import kernel as make
+
+    if not kernel.source:
+        return None
+    names = [KERNELS[kernel.name].instead, *(each.name for each in KERNELS.values() if each.instead == kernel.name)]
+    used = _used(kernel, settings)
+    for name in filter(None, names):
+        try:
+            return make(name, **{key: value for key, value in used.items() if key in KERNELS[name].settings})
+        except KernelError:  # the mistake took even sizes, too
+            return None
+    return None
 
 
 def _facts(kernel: Kernel, settings: dict[str, Any]) -> dict[str, Any]:
@@ -108,17 +155,55 @@ def _facts(kernel: Kernel, settings: dict[str, Any]) -> dict[str, Any]:
 
 
 def _text(kernel: Kernel, settings: dict[str, Any]) -> str:
-    from neocog.kernels import KERNELS
-    from neocog.tables import table
-
-    used = ", ".join(f"{key}={'auto' if value is None else value}" for key, value in _used(kernel, settings).items())
-    twins = [each for each in KERNELS.values() if kernel.source and each.instead == kernel.name]
+    used = _used(kernel, settings).items()
     facts = [
-        ["shape", "×".join(str(size) for size in kernel.shape)],
-        ["sum", f"{kernel.total:.6g}"],
-        ["about", kernel.about],
-        ["settings", used],
-        ["source", kernel.source],
-        *(["see also", f"{twin.name}, the published mistake"] for twin in twins),
+        (kernel.name, ""),
+        ("shape", "×".join(str(size) for size in kernel.shape)),
+        ("sum", f"{kernel.total:.6g}"),
+        ("about", kernel.about),
+        ("settings", ", ".join(f"{key}={f'{value:.6g}' if type(value) is float else value}" for key, value in used)),
+        ("source", kernel.source),
     ]
-    return f"{kernel.text()}\n\n" + table([kernel.name, ""], [fact for fact in facts if fact[1]])
+    said = _pairs([(label, text) for label, text in facts if text or label == kernel.name])
+    twin = _twin(kernel, settings)
+    if twin is None:
+        return f"{_numbers(kernel)}\n\n{said}"
+    right, wrong = (kernel, twin) if _mistaken(twin) else (twin, kernel)
+    mistake = "\n".join(wrap(f"{wrong.name} is {wrong.about}", _columns()))
+    return f"{_beside(right, wrong)}\n\n{mistake}\n\n{said}"
+
+
+def _beside(right: Kernel, wrong: Kernel) -> str:
+    """Both under their names, side by side, or one under the other where the terminal is too narrow."""
+    left, other = (
+        [f"{label}: {each.name}", *_numbers(each).split("\n")] for label, each in (("right", right), ("wrong", wrong))
+    )
+    width = max(len(line) for line in left)
+    if width + 4 + max(len(line) for line in other) > _columns():
+        return "\n".join([*left, "", *other])
+    return "\n".join(f"{a:<{width}}    {b}".rstrip() for a, b in zip_longest(left, other, fillvalue=""))
+
+
+def _numbers(kernel: Kernel) -> str:
+    """The rows, or what can be said of them where they are wider than the terminal."""
+    text = kernel.text()
+    if len(text.split("\n")[0]) <= _columns():
+        return text
+    values = [value for row in kernel.rows for value in row]
+    return (
+        f"{len(values):,} numbers from {min(values):.4g} to {max(values):.4g}\n"
+        "too wide for here: --out draws them, --json has them"
+    )
+
+
+def _pairs(rows: list[tuple[str, str]]) -> str:
+    """A column of labels and one of texts, which go on in the next line where they are long."""
+    width = max(len(label) for label, text in rows if text)
+    lines: list[str] = []
+    for label, text in rows:
+        parts = wrap(text, _columns() - width - 2) or [""]
+        lines += [
+            f"{start:<{width}}  {part}".rstrip()
+            for start, part in zip([label, *[""] * (len(parts) - 1)], parts, strict=True)
+        ]
+    return "\n".join(lines)

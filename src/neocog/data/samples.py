@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -101,11 +102,21 @@ def scikit_image(name: str) -> Path:
         raise DataError(f"the picture '{name}' needs scikit-image: pip install scikit-image; or give a picture file")
     path = Path(found.origin).parent / "data" / SCIKIT_IMAGE[name]
     if not path.is_file():
+        downloaded = sorted(scikit_image_downloads().glob(f"*/data/{SCIKIT_IMAGE[name]}"))
+        if downloaded:
+            return downloaded[-1]
         raise PictureError(
             f"scikit-image would have to download '{name}', which neocog never does unasked; run `python -c \"from "
             f"skimage import data, io; io.imsave('{name}.png', data.{name}())\"` and give {name}.png"
         )
     return path
+
+
+def scikit_image_downloads() -> Path:
+    """Where scikit-image keeps what it has downloaded, a folder for each of its versions."""
+    import platformdirs
+
+    return Path(os.environ.get("SKIMAGE_DATADIR") or platformdirs.user_cache_dir("scikit-image"))
 
 
 def lies_there(what: str, question: Callable[[Path], bool]) -> bool:

@@ -10,6 +10,9 @@ picture stays as it is. Those that measure change (derivatives, outlines, stripe
 Derivatives are the published whole numbers, a known multiple of the change per pixel; `normalize=True` divides by it.
 
 Kernels are laid on as they are, not turned round: cross-correlation, as in networks.
+
+Where `neocog.convolve` makes colours grey, it takes their luma (ITU-R BT.601: 0.299 R + 0.587 G + 0.114 B), what the
+eye finds as bright, and not the mean of the three, which some lessons take.
 """
 
 from __future__ import annotations

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from inspect import signature
-from math import ceil, cos, exp, floor, fsum, isfinite, log, pi, radians, sin, sqrt
-from numbers import Integral, Real
+from math import ceil, cos, exp, floor, fsum, log, pi, radians, sin, sqrt
+from numbers import Integral
 from types import MappingProxyType
 from typing import Any
 
 from neocog.errors import KernelError, unknown
-from neocog.kernels.rows import Kernel, Rows
+from neocog.kernels.rows import Kernel, Rows, is_number, quoted
 
 LARGEST_SIZE = 255
 Maker = Callable[..., Rows]
@@ -37,6 +37,21 @@ class NamedKernel:
         """What it takes, with the values used when nothing is said; None is worked out from the others."""
         return {name: parameter.default for name, parameter in signature(self.make).parameters.items()}
 
+    def used(self, **given: Any) -> dict[str, Any]:
+        """The settings that `kernel` makes it of, those worked out from the others included.
+
+        >>> KERNELS["gaussian"].used(size=5)
+        {'size': 5, 'sigma': 1.1}
+        """
+        found = {**self.settings, **{key: value for key, value in given.items() if value is not None}}
+        if self.name == "gabor":
+            found["size"], found["sigma"] = _gabor_size_and_sigma(
+                found["size"], found["sigma"], found["wavelength"], found["aspect"]
+            )
+        elif "sigma" in found:
+            found["size"], found["sigma"] = _size_and_sigma(self.name, found["size"], found["sigma"])
+        return found
+
 
 _FOUND: dict[str, NamedKernel] = {}
 KERNELS: Mapping[str, NamedKernel] = MappingProxyType(_FOUND)
@@ -44,6 +59,10 @@ KERNELS: Mapping[str, NamedKernel] = MappingProxyType(_FOUND)
 
 def kernel(name: str, /, **settings: Any) -> Kernel:
     """The kernel of that name; a setting that is None counts as not given.
+
+    Sizes, lengths, σ and wavelengths are in pixels. Angles are in degrees and go up as they grow: 0 is to the right,
+    90 up. (OpenCV's and scikit-image's Gabor take radians and turn the other way, as their rows count downwards.)
+    `normalize` divides by the multiple that `about` names; for a Laplacian with 4 neighbours that is 1.
 
     Raises:
         KernelError: an unknown name, a setting it doesn't take, or a value that makes no sense.
@@ -55,8 +74,15 @@ def kernel(name: str, /, **settings: Any) -> Kernel:
     >>> kernel("gaussian", size=5, sigma=1).total
     1.0
     """
+    if not isinstance(name, str):
+        raise KernelError(f"a kernel has no name {quoted(name)}; give one such as 'sobel'")
     if name not in KERNELS:
-        raise KernelError(unknown("kernel", str(name), KERNELS))
+        if name.strip().startswith(tuple("+-−.([0123456789")):
+            raise KernelError(
+                f"kernel {quoted(name)} is rows of numbers, and not a name such as 'sobel'; read_kernel and convolve "
+                "take rows"
+            )
+        raise KernelError(unknown("kernel", name, KERNELS))
     found = KERNELS[name]
     given = {key: value for key, value in settings.items() if value is not None}
     for key, value in given.items():
@@ -65,16 +91,16 @@ def kernel(name: str, /, **settings: Any) -> Kernel:
             raise KernelError(f"{name} takes no {key}; it takes {taken.removeprefix(' and ') or 'no settings'}")
         wanted, fits = _SETTINGS[key]
         if not fits(value):
-            raise KernelError(f"{name}: {key} = {value!r}: give {wanted}")
-    return Kernel(name, found.make(**given), found.about, found.source)
+            raise KernelError(f"{name}: {key} = {quoted(value)}: give {wanted}")
+    return Kernel(name, found.make(**found.used(**given)), found.about, found.source)
 
 
 def _number(value: Any) -> bool:
-    return isinstance(value, Real) and not isinstance(value, bool) and isfinite(value)
+    return is_number(value) and not isinstance(value, bool)
 
 
 def _whole(value: Any) -> bool:
-    return isinstance(value, Integral) and not isinstance(value, bool)
+    return isinstance(value, Integral) and _number(value)
 
 
 _SETTINGS: dict[str, tuple[str, Callable[[Any], bool]]] = {
@@ -121,9 +147,10 @@ def _box(*, size: int = 5) -> Rows:
 @_named(
     "gaussian",
     "blur: exp(−(i² + j²)/2σ²), i rows and j columns from the centre, over its sum",
-    f"{_GONZALEZ}; 0.15·size + 0.35 as σ is OpenCV's rule",
+    f"{_GONZALEZ}; σ of a size: the formula of OpenCV's getGaussianKernel, 0.15·size + 0.35",
 )
 def _gaussian(*, size: int | None = None, sigma: float | None = None) -> Rows:
+    """OpenCV itself takes fixed tables, and not its formula, for sizes up to 7 without a σ."""
     size, sigma = _size_and_sigma("gaussian", size, sigma)
     radius = _radius("gaussian", size)
     bell = [_bell((place - radius) / sigma) for place in range(size)]
@@ -204,7 +231,7 @@ def _prewitt(*, direction: str = "x", normalize: bool = False) -> Rows:
 @_named(
     "scharr",
     f"32 {_SLOPE}",
-    "Scharr, Optimale Operatoren in der Digitalen Bildverarbeitung (Heidelberg, 2000)",
+    "after Scharr, Optimale Operatoren in der Digitalen Bildverarbeitung (Heidelberg, 2000), in whole numbers",
 )
 def _scharr(*, direction: str = "x", normalize: bool = False) -> Rows:
     return _slope((3, 10, 3), direction, normalize)
@@ -216,7 +243,7 @@ def _scharr(*, direction: str = "x", normalize: bool = False) -> Rows:
     f"{_GONZALEZ}, sharpening with the Laplacian",
 )
 def _laplacian(*, neighbours: int = 4, normalize: bool = False) -> Rows:
-    if neighbours == 4:
+    if neighbours == 4:  # is the second derivative already, so normalize changes nothing
         return ((0, 1, 0), (1, -4, 1), (0, 1, 0))
     return _over(((1, 1, 1), (1, -8, 1), (1, 1, 1)), 3 if normalize else 1)
 
@@ -237,7 +264,7 @@ def _outline() -> Rows:
 )
 def _gabor(
     *,
-    size: int = 9,
+    size: int | None = None,
     wavelength: float = 4.0,
     angle: float = 0.0,
     sigma: float | None = None,
@@ -247,10 +274,11 @@ def _gabor(
     """exp(−(x′² + aspect²·y′²)/2σ²) · (cos(2πx′/wavelength + phase) − c), x′ across the stripes and y′ along them.
 
     c is chosen so that the numbers sum to 0. Unless sigma is given, the frequencies answered to with at least half the
-    strength span one octave: σ/λ = √(ln 2 / 2)/π · (2 + 1)/(2 − 1) = 0.56.
+    strength span one octave: σ/λ = √(ln 2 / 2)/π · (2 + 1)/(2 − 1) = 0.56. Unless size is given, it holds 3σ across the
+    stripes and 3σ/aspect along them, whatever the angle.
     """
+    size, sigma = _gabor_size_and_sigma(size, sigma, wavelength, aspect)
     radius = _radius("gabor", size)
-    sigma = wavelength * sqrt(log(2) / 2) / pi * 3 if sigma is None else sigma
     bells: list[list[float]] = []
     waves: list[list[float]] = []
     for row in range(size):
@@ -329,14 +357,27 @@ def _size_and_sigma(name: str, size: int | None, sigma: float | None) -> tuple[i
     """The one that isn't given: a size that holds 3σ on each side, or σ from the size; size 5 when neither is."""
     if sigma is None:
         size = 5 if size is None else size
-        return size, 0.15 * size + 0.35
+        return size, round(0.15 * size + 0.35, 2)
     if size is None:
-        if ceil(3 * sigma) > LARGEST_SIZE // 2:
+        if 3 * sigma > LARGEST_SIZE // 2:
             raise KernelError(
                 f"{name}: sigma = {sigma:g} needs more than {LARGEST_SIZE} pixels; give at most "
                 f"{LARGEST_SIZE // 2 // 3}, or a size"
             )
         size = 2 * ceil(3 * sigma) + 1
+    return size, sigma
+
+
+def _gabor_size_and_sigma(size: int | None, sigma: float | None, wavelength: float, aspect: float) -> tuple[int, float]:
+    sigma = wavelength * sqrt(log(2) / 2) / pi * 3 if sigma is None else sigma
+    if size is None:
+        widest = 3 * sigma * max(1, 1 / aspect)
+        if widest > LARGEST_SIZE // 2:
+            raise KernelError(
+                f"gabor: with wavelength = {wavelength:g}, sigma = {sigma:g} and aspect = {aspect:g} the bell needs "
+                f"more than {LARGEST_SIZE} pixels; give a size, or another of them"
+            )
+        size = 2 * ceil(widest) + 1
     return size, sigma
 
 

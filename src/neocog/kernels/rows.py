@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from math import floor, fsum, log10
-from typing import TYPE_CHECKING
+from math import floor, fsum, isfinite, log10, nan
+from numbers import Real
+from typing import TYPE_CHECKING, Any
 
 from neocog.errors import KernelError
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 Rows = tuple[tuple[float, ...], ...]
 _LARGEST = 3.4028234663852886e38  # of float32, which most pictures are computed in
 _DIGITS = 4
+_MOST_QUOTED = 40
 
 
 @dataclass(frozen=True)
@@ -22,7 +24,8 @@ class Kernel:
     """A rectangle of finite numbers, laid over a picture as it is: y[p, q] = Σ_r Σ_s x[p + r, q + s] · rows[r][s].
 
     Raises:
-        KernelError: no numbers, rows of different lengths, or a number that float32 can't hold.
+        KernelError: no numbers, rows of different lengths, or a number too large for float32. Tiny ones stay, as in
+            the tails of a bell, and become 0 in float32.
 
     >>> Kernel("edge", ((1, -1),)).shape
     (1, 2)
@@ -34,21 +37,26 @@ class Kernel:
     source: str = ""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "rows", tuple(tuple(float(value) for value in row) for row in self.rows))
-        if not self.rows or not self.rows[0]:
+        try:
+            given = [[*row] for row in self.rows]
+        except TypeError:  # one of them is no sequence
+            wanted = "give rows of numbers, such as ((1, 0, -1), (2, 0, -2))"
+            raise KernelError(f"kernel '{self.name}': rows = {quoted(self.rows)}: {wanted}") from None
+        if not given or not given[0]:
             raise KernelError(f"kernel '{self.name}' has no numbers; give at least one")
-        for number, row in enumerate(self.rows, 1):
-            if len(row) != len(self.rows[0]):
+        for number, row in enumerate(given, 1):
+            if len(row) != len(given[0]):
                 raise KernelError(
-                    f"kernel '{self.name}': row {number} has {counted(len(row))} but row 1 has {len(self.rows[0])}; "
+                    f"kernel '{self.name}': row {number} has {counted(len(row))} but row 1 has {len(given[0])}; "
                     "give every row as many"
                 )
             for column, value in enumerate(row, 1):
-                if not abs(value) <= _LARGEST:
+                if not abs(_as_float(value)) <= _LARGEST:
                     raise KernelError(
-                        f"kernel '{self.name}': row {number}, number {column} is {value:g}; give finite numbers that "
-                        "float32 can hold"
+                        f"kernel '{self.name}': row {number}, number {column} is {quoted(value)}; give finite numbers "
+                        "that float32 can hold"
                     )
+        object.__setattr__(self, "rows", tuple(tuple(_as_float(value) for value in row) for row in given))
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -108,3 +116,37 @@ def _written(value: float, decimals: int | None) -> str:
 def counted(count: int) -> str:
     """`1 number`, `3 numbers`."""
     return f"{count} number" if count == 1 else f"{count} numbers"
+
+
+def _as_float(value: Any) -> float:
+    """Not a number, unless it is one."""
+    try:
+        return nan if isinstance(value, (str, bytes)) else float(value)
+    except (TypeError, ValueError, OverflowError):
+        return nan
+
+
+def is_number(value: Any) -> bool:
+    """Whether a value is a real, finite number that a float can hold.
+
+    >>> is_number(1), is_number(10**400), is_number("1")
+    (True, False, False)
+    """
+    try:
+        return isinstance(value, Real) and isfinite(value)
+    except OverflowError:
+        return False
+
+
+def quoted(value: Any) -> str:
+    """A value as an error shows it: in quotes if it is text, on one line, and cut where it is long.
+
+    >>> quoted("1 0\\n0 1"), quoted(10**400)
+    ("'1 0 0 1'", '100000000000000000000000000000000000000…')
+    """
+    try:
+        line = " ".join((value if isinstance(value, str) else repr(value)).split())
+    except ValueError:  # Python writes no whole numbers of more than 4300 digits
+        return "a number of thousands of digits"
+    line = line if len(line) <= _MOST_QUOTED else f"{line[: _MOST_QUOTED - 1]}…"
+    return f"'{line}'" if isinstance(value, str) else line

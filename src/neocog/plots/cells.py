@@ -21,6 +21,7 @@ from neocog.plots.style import (
     OPERATOR,
     SIGNED,
     SMALL,
+    STAR,
     TEXT,
     WHITE,
     new_figure,
@@ -38,27 +39,34 @@ LARGEST = 0.62  # inches that a cell measures at most
 # Inches.
 _LEAST_SIDE = 0.1  # of a panel, however few its cells
 _LEAST_MARK = 0.11  # of an outline, which is larger than its cells where they are too small to be seen
-_LEAST_BLOCK = 0.04  # so that lines leave something between them
 _LEAST_LINED = 0.16  # smaller cells have no lines between them
-_MARGIN, _GAP, _SIGN_ROOM, _TICKS, _TICK_ROOM, _AXIS_TITLE = 0.2, 0.08, 0.1, 0.25, 0.3, 0.22
+_MARGIN, _GAP, _SIGN_ROOM, _TICKS, _TICK_ROOM, _AXIS_TITLE = 0.2, 0.08, 0.1, 0.27, 0.3, 0.22
 _DARK = 0.5  # lightness below which letters are white
-_BAR, _BAR_WIDTH, _LEAST_BAR = 0.75, 0.13, 0.6
+_BAR_WIDTH, _LEAST_BAR, _BAR_TICK, _TICK_PAD = 0.13, 0.6, 0.08, 0.1
+_LEAST_ROOM = 0.2  # for an outline around one of several cells, so that it doesn't cover the next
 
 
 @dataclass(frozen=True)
 class Scale:
-    """Which number has which colour, from `low` to `high`: greys; or blue below 0, white at 0 and orange above."""
+    """Which number has which colour, from `low` to `high`: greys; or blue below 0, white at 0 and orange above.
+
+    What lies beyond has the colour of the end.
+    """
 
     low: float
     high: float
     grey: bool
 
     @classmethod
-    def of(cls, values: NDArray[Any], *, grey: bool = False) -> Scale:
-        """From 0 to the largest number; where some are negative it is symmetric about 0, and never grey."""
+    def of(cls, values: NDArray[Any]) -> Scale:
+        """In colours, from 0 to the largest number; where some are negative it is symmetric about 0."""
         most = float(np.abs(values).max()) or 1.0
-        negative = bool((values < 0).any())
-        return cls(-most if negative else 0.0, most, grey and not negative)
+        return cls(-most if (values < 0).any() else 0.0, most, grey=False)
+
+    @property
+    def ticks(self) -> list[float]:
+        """The numbers to write at its bar."""
+        return [self.low, 0.0, self.high] if self.low < 0 else [self.low, self.high]
 
     def colours(self) -> ScalarMappable:
         """The scale as matplotlib's colour bars want it."""
@@ -71,9 +79,6 @@ class Scale:
 
     def paint(self, values_HW: NDArray[Any]) -> NDArray[Any]:
         """Red, green and blue, uint8 (H, W, 3)."""
-        if self.grey:
-            shades_HW = np.rint((values_HW - self.low) * (255 / (self.high - self.low))).astype(np.uint8)
-            return np.stack([shades_HW] * 3, axis=-1)
         return np.asarray(self.colours().to_rgba(values_HW, bytes=True))[..., :3]
 
 
@@ -93,10 +98,11 @@ class Panel:
     first: tuple[int, int] = (0, 0)
     written: Written | None = None
     marked: Box | None = None
-    dotted: Sequence[Box] = ()  # cells marked one by one
+    dotted: Sequence[Box] = ()  # cells marked one by one, if there is room for it
     numbered: bool = True  # rows and columns, along the sides
     titles: tuple[str, str] = ("", "")  # of rows and columns
     blocks: Sequence[tuple[int, int, float]] = ()  # rows and columns of blocks with lines around them, and how thick
+    block_colour: str = BLACK
     faint_zeros: bool = False
     bar: Scale | None = None
 
@@ -128,17 +134,17 @@ class Panel:
         axes.set_ylabel(self.titles[0])
         axes.set_xlabel(self.titles[1])
         self._draw_numbers(axes)
-        for box in self.dotted:
-            self._outline(axes, box, 1.0)
+        if self.edge >= _LEAST_ROOM / 2:  # one cell and the next, which isn't marked
+            for box in self.dotted:
+                self._outline(axes, box, 1.2, 0.0)
         if self.marked:
-            self._outline(axes, self.marked, 1.8)
+            self._outline(axes, self.marked, 1.4, 0.8)
 
     def _draw_lines(self, axes: Axes) -> None:
         step = 1 if self.edge >= _LEAST_LINED else 0
         self._draw_grid(axes, step, step, 0.5, GREY)
         for rows, columns, thick in self.blocks:
-            if min(rows, columns) * self.edge >= _LEAST_BLOCK:
-                self._draw_grid(axes, rows, columns, thick, BLACK)
+            self._draw_grid(axes, rows, columns, thick, self.block_colour)
 
     def _draw_grid(self, axes: Axes, rows: int, columns: int, thick: float, colour: str) -> None:
         """Lines around all, and after so many rows and columns each if that isn't 0."""
@@ -151,7 +157,7 @@ class Panel:
     def _draw_ticks(self, axes: Axes) -> None:
         from matplotlib.ticker import FixedLocator
 
-        axes.tick_params(length=0 if self.edge >= _LEAST_LINED else 3, pad=3)
+        axes.tick_params(length=0 if self.edge >= _LEAST_LINED else 3, pad=4.5 if self.edge >= _LEAST_LINED else 3)
         for axis, shown, length in (
             (axes.xaxis, self.columns, self.size[0]),
             (axes.yaxis, self.rows, self.size[1]),
@@ -182,17 +188,23 @@ class Panel:
                     parse_math=False,
                 )
 
-    def _outline(self, axes: Axes, box: Box, thick: float) -> None:
+    def _outline(self, axes: Axes, box: Box, thick: float, rim: float) -> None:
+        """A line of so many points between rims, around the cells and not on them."""
         from matplotlib.patches import Rectangle
         from matplotlib.patheffects import withStroke
 
         (row, column, rows, columns), (width, height) = box, self.size
-        down = max(rows, _LEAST_MARK * len(self.rows) / height)
-        across = max(columns, _LEAST_MARK * len(self.columns) / width)
+        around = (thick + 2 * rim) / POINTS
+        row_inches, column_inches = height / len(self.rows), width / len(self.columns)
+        down = max(rows + around / row_inches, _LEAST_MARK / row_inches)
+        across = max(columns + around / column_inches, _LEAST_MARK / column_inches)
         corner = column + (columns - 1) / 2 - across / 2, row + (rows - 1) / 2 - down / 2
         # The rims keep it visible on dark, light and orange cells, and in grey print.
-        rim = [withStroke(linewidth=thick + 2.2, foreground=BLACK), withStroke(linewidth=thick + 1.4, foreground=WHITE)]
-        outline = Rectangle(corner, across, down, fill=False, edgecolor=MARK, linewidth=thick, path_effects=rim)
+        rims = [
+            withStroke(linewidth=thick + 2 * rim, foreground=BLACK),
+            withStroke(linewidth=thick + 1.2 * rim, foreground=WHITE),
+        ]
+        outline = Rectangle(corner, across, down, fill=False, edgecolor=MARK, linewidth=thick, path_effects=rims)
         outline.set(clip_on=False, zorder=5)
         axes.add_patch(outline)
 
@@ -204,25 +216,40 @@ def side_by_side(items: Sequence[Panel | str], *, caption: str = "", arithmetic:
     above, below = (max(reach) for reach in zip(*(_reach_down(panel) for panel in panels), strict=True))
     texts = [(text, font) for text, font in ((arithmetic, FIXED), (caption, FONT)) if text]
     row_width = sum(left + right for left, right in across)
-    width = max(row_width, *(text_width(text, TEXT, font) for text, font in texts), 0) + 2 * _MARGIN
+    texts_width = max((text_width(text, TEXT, font) for text, font in texts), default=0.0)
+    width = max(row_width, texts_width) + 2 * _MARGIN
     text_heights = [(text.count("\n") + 1) * TEXT * LINE / POINTS + _MARGIN for text, _ in texts]
-    height = above + below + sum(text_heights) + 2 * _MARGIN
+    start = (width - row_width) / 2
+    under = _under(items, across, start, width / 2, texts_width / 2)
+    height = above + max(below, under + sum(text_heights)) + 2 * _MARGIN
     figure = new_figure(width, height)
 
-    middle, at = height - _MARGIN - above, (width - row_width) / 2
+    middle, at = height - _MARGIN - above, start
     for item, (left, right) in zip(items, across, strict=True):
         if isinstance(item, Panel):
             _place(figure, item, at + left, middle)
         else:
-            _write(figure, at + left, middle, item, size=OPERATOR, ha="center", va="center")
+            _write(figure, at + left, middle, item, size=_sign_size(item), ha="center", va="center")
         at += left + right
-    bottom = middle - below
+    bottom = middle - under
     for (text, font), text_height in zip(texts, text_heights, strict=True):
         # One block, centred as a whole, so that its lines stay aligned.
         left = (width - text_width(text, TEXT, font)) / 2
         _write(figure, left, bottom - _MARGIN, text, size=TEXT, family=font, va="top", linespacing=LINE)
         bottom -= text_height
     return figure
+
+
+def _under(
+    items: Sequence[Panel | str], across: Sequence[tuple[float, float]], start: float, centre: float, half: float
+) -> float:
+    """Inches from the middle down to where texts can begin: under what stands over them, not under what is beside."""
+    feet, end = [0.0], start
+    for item, (left, right) in zip(items, across, strict=True):
+        begin, end = end, end + left + right
+        if isinstance(item, Panel) and begin < centre + half and end > centre - half:
+            feet.append(_reach_down(item)[1])
+    return max(feet)
 
 
 def _place(figure: Figure, panel: Panel, centre: float, middle: float) -> None:
@@ -238,10 +265,9 @@ def _place(figure: Figure, panel: Panel, centre: float, middle: float) -> None:
             ((left + across + _GAP) / width, (middle - tall / 2) / height, _BAR_WIDTH / width, tall / height)
         )
         axes.set_label("colour bar")
-        low, high = panel.bar.low, panel.bar.high
-        bar = figure.colorbar(panel.bar.colours(), cax=axes, ticks=[low, 0, high] if low < 0 else [low, high])
-        bar.ax.set_ylim(low, high)
-        bar.ax.set_yticklabels([number(value, 3) for value in bar.get_ticks()])
+        bar = figure.colorbar(panel.bar.colours(), cax=axes, ticks=panel.bar.ticks)
+        bar.ax.set_ylim(panel.bar.low, panel.bar.high)
+        bar.ax.set_yticklabels([number(value, 3) for value in panel.bar.ticks])
         bar.ax.tick_params(length=2, pad=2)
         bar.outline.set(linewidth=0.5, edgecolor=GREY)
 
@@ -252,15 +278,19 @@ def _write(figure: Figure, at: float, height: float, text: str, **how: Any) -> N
 
 
 def _sign_reach(sign: str) -> tuple[float, float]:
-    half = text_width(sign, OPERATOR) / 2 + _SIGN_ROOM
+    half = text_width(sign, _sign_size(sign)) / 2 + _SIGN_ROOM
     return half, half
+
+
+def _sign_size(sign: str) -> float:
+    return STAR if sign == "⋆" else OPERATOR
 
 
 def _reach_across(panel: Panel) -> tuple[float, float]:
     """Inches from the middle of the axes to the left and to the right end of all that belongs to a panel."""
     half, title = panel.size[0] / 2, max(text_width(panel.head, HEADING), text_width(panel.detail, SMALL)) / 2
     left = half + (_ticks_width(panel) if panel.numbered else 0) + (_AXIS_TITLE if panel.titles[0] else 0)
-    right = half + (_BAR if panel.bar else 0)
+    right = half + (_bar_width(panel.bar) if panel.bar else 0)
     return max(left, title) + _GAP, max(right, title) + _GAP
 
 
@@ -272,7 +302,11 @@ def _reach_down(panel: Panel) -> tuple[float, float]:
 
 
 def _ticks_width(panel: Panel) -> float:
-    return _GAP + max(text_width(number(row), SMALL) for row in (panel.rows.start, panel.rows.stop - 1))
+    return _TICK_PAD + max(text_width(number(row), SMALL) for row in (panel.rows.start, panel.rows.stop - 1))
+
+
+def _bar_width(bar: Scale) -> float:
+    return _GAP + _BAR_WIDTH + _BAR_TICK + max(text_width(number(value, 3), SMALL) for value in bar.ticks)
 
 
 def _lines_height(text: str, size: float) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -19,7 +20,7 @@ POINTS = 72  # in an inch
 LINE = 1.25  # from line to line, in sizes of the font
 _LARGEST = 12.0
 _UNROUNDED = 8.0  # below this size, fewer figures read better than smaller ones
-_FILLED = 0.88  # of a cell's edge, at most
+_FILLED = 0.8  # of a cell's edge, at most
 _MOST_CELLS = 1_600
 _MOST_LOST = 0.25  # of the numbers; with more of them written as 0.00, colours say more
 
@@ -73,8 +74,10 @@ def written(values_HWC: NDArray[np.floating[Any]], edge: float) -> Written | Non
     height, width, channels = values_HWC.shape
     if not 0 < height * width <= _MOST_CELLS or edge * POINTS < LEAST * LINE * channels:
         return None
-    for digits, least in ((4, _UNROUNDED), (3, LEAST), (2, LEAST)):
+    for digits, least, bare in ((4, _UNROUNDED, False), (3, LEAST, False), (2, LEAST, False), (2, LEAST, True)):
         lines = _rounded(values_HWC, digits)
+        if bare:  # .04 for 0.04
+            lines = _mapped(lambda text: re.sub(r"^(−?)0\.", r"\1.", text), lines)
         if _lost(lines, values_HWC) > _MOST_LOST:
             return None
         widest = max(text_width(str(text), 1.0) for text in set(lines.flat))
@@ -109,6 +112,6 @@ def _rounded(values: NDArray[np.floating[Any]], digits: int) -> NDArray[Any]:
     return _mapped(text, values)
 
 
-def _mapped(text: Callable[[float], str], values: NDArray[np.floating[Any]]) -> NDArray[Any]:
-    texts: list[Any] = [text(float(value)) for value in values.flat]
+def _mapped(text: Callable[[Any], str], values: NDArray[Any]) -> NDArray[Any]:
+    texts: list[Any] = [text(value) for value in values.ravel().tolist()]
     return np.array(texts, dtype=object).reshape(values.shape)

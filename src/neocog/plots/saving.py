@@ -35,6 +35,6 @@ def save_figure(figure: Figure, path: str | Path, *, overwrite: bool = False) ->
     """
     target = check_target(path, DRAWINGS, overwrite=overwrite)
     suffix = target.suffix.lower()
-    with whole_file(target) as file:
+    with whole_file(target, overwrite=overwrite) as file:
         figure.savefig(file, format=suffix[1:], dpi=DOTS, metadata=_METADATA[suffix])
     return target

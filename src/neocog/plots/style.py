@@ -25,6 +25,7 @@ SIGNED = (BLUE, WHITE, ORANGE)
 # Points. At 1200 pixels the widest figure shows LEAST as 8 pixels, below which digits run together.
 FONT, FIXED = "DejaVu Sans", "DejaVu Sans Mono"  # come with matplotlib, and have ×, ·, − and ⌊
 OPERATOR, HEADING, TEXT, SMALL, LEAST = 22.0, 12.0, 10.0, 9.0, 7.0
+STAR = 36.0  # the sign ⋆, which the font draws small
 DOTS = 160  # for each inch of a PNG
 
 STYLE: dict[str, Any] = {
