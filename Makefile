@@ -45,7 +45,7 @@ clean: ## remove what make made; runs stay
 	@touch $@
 
 .venv/test: .venv/demo
-	$(PIP) -e '.[test,digits]'
+	$(PIP) -e '.[test,digits,photographs]'
 	@touch $@
 
 .venv/dev: .venv/test
