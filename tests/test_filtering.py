@@ -407,11 +407,26 @@ def test_the_frame_that_padding_makes_has_no_say_in_the_range() -> None:
     picture[3, 4:] = 110
     found = convolve(picture, "-1 0 1")
     assert found.inner == (slice(0, 7), slice(1, 8))
-    assert (found.after_range, float(found.after.abs().max())) == ((0, 255), 110)
+    assert (found.after_range, float(found.after.abs().max())) == ((-10, 10), 110)
     assert convolve(picture, "1 0 -1").after_range == (-10, 10)
     assert clipped(convolve(picture, "1 0 -1").after, (-10, 10)) == 14
     assert convolve(picture[:1, :2], "1 0 -1").inner is None
     assert convolve(picture[:1, :2], "1 0 -1").after_range == (-100, 100)
+
+
+def test_a_derivative_is_drawn_about_mid_grey_where_it_is_negative_and_a_picture_as_a_picture() -> None:
+    ramp = np.tile(np.arange(0, 128, 4, dtype=np.uint8), (24, 1))
+    assert convolve(ramp, "sobel").after_range == (-32, 32), "32 inside, less at the right edge"
+    assert convolve(ramp, "sobel", padding="valid").after_range == (0, 32)
+    assert convolve(ramp, "sharpen").after_range == convolve(ramp, "emboss").after_range == (0, 255)
+
+
+def test_few_windows_on_the_picture_leave_the_range_to_all_and_the_number_taken_apart_is_within() -> None:
+    picture = np.random.default_rng(0).integers(0, 256, (8, 8), dtype=np.uint8)
+    found = convolve(picture, "sobel", padding=3, dilation=2, window=(0, 0))
+    assert found.after_range[1] == float(found.after.abs().max())
+    small = convolve(np.full((9, 9), 100, np.uint8) + np.eye(9, dtype=np.uint8), "1 -1", window=(4, 0))
+    assert small.after_range[1] >= abs(small.output(0))
 
 
 @pytest.mark.parametrize("stride", [1, 2, 3])

@@ -152,25 +152,25 @@ picture under kernel, 2×2
 cross-correlation, the kernel as it is; method im2col
 
 before 2×3                after 3×2
-       ┌───────────────┐
-       │--------#######│
-       │--------#######│
-       │--------#######│         ┌───────┐
-.......│        ,,,,,,,│         │,,,,,,,│
-.......│        ,,,,,,,│         │,,,,,,,│
-.......│        ,,,,,,,│         │,,,,,,,│
-.......└───────────────┘         │,,,,,,,│
-                          .......└───────┘
-                          ........
-                          ........
-                          ........
+       ┌───────────────┐  ::::::::
+       │--------#######│  ::::::::
+       │--------#######│  ::::::::
+       │--------#######│  :::::::┌───────┐
+.......│        ,,,,,,,│  =======│*******│
+.......│        ,,,,,,,│  =======│*******│
+.......│        ,,,,,,,│  =======│*******│
+.......└───────────────┘  =======│*******│
+                          =======└───────┘
+                          ================
+                          ================
+                          ================
 
 kernel     1  0
            0 -1
 rows      (2 + 2·1 − 2)/1 + 1 = 3
 columns   (3 − 2)/1 + 1 = 2
 before    0 to 200; drawn with 0 black, 255 white
-after     -200 to 60; drawn with 0 black, 255 white; clipped: 2 numbers
+after     -200 to 60; drawn with -200 black, 0 mid grey, 200 white
 signs     ' .,:-=+*#%@' from black to white
 window    row 1, column 1 of what comes out, the strongest response whose window lies on the picture
 """
@@ -198,7 +198,7 @@ def test_large_pictures_are_drawn_by_their_means_on_a_scale_of_their_own() -> No
     picture = np.zeros((100, 201), np.uint8)
     picture[:, 100:] = 200
     text = convolved_text(convolve(picture, [[-1, 1]], padding="valid"), 42, colour=False)
-    assert "\nafter     0 to 200; drawn with 0 black,\n          255 white\n" in text
+    assert "\nafter     0 to 200; drawn with 0 black, 20\n          white\n" in text
     assert "\ndots      each is the mean of about 10×10\n          numbers\n" in text
     picture[:, 150:] = 0
     text = convolved_text(convolve(picture, [[-1, 1]], padding="valid"), 42, colour=False)
@@ -211,7 +211,7 @@ def test_of_colours_the_strongest_is_taken_apart() -> None:
     found = convolve(np.full((3, 3, 3), [3, 9, 5], np.uint8), "identity")
     red, green, blue = (trace.text(100, heading=name) for trace, name in zip(found.traces, NAMES, strict=True))
     text = convolved_text(found, 100, colour=False)
-    assert text.endswith(f"\n\n{green}\n\nred: sum 3\nblue: sum 5\n--window 1,1 writes them all out")
+    assert text.endswith(f"\n\n{green}\n\nred: sum 3, exact\nblue: sum 5, exact\n--window 1,1 writes them all out")
     text = convolved_text(found, 100, colour=False, every=True)
     assert text.endswith(f"\n\n{red}\n\n{green}\n\n{blue}")
 

@@ -248,7 +248,7 @@ def traces_text(found: Convolved, columns: int, every: bool) -> list[str]:
         if channel == largest or every:
             full.append("\n".join([trace.text(columns, heading=name), *said(found, channel, columns)]))
         else:
-            short += [filled(f"{name}: sum {trace.shown}", columns), *said(found, channel, columns)]
+            short += [filled(f"{name}: sum {trace.total}", columns), *said(found, channel, columns)]
     if short:
         row, column = found.window
         short.append(filled(f"--window {row},{column} writes them all out", columns))
@@ -283,7 +283,8 @@ def shown(
         if like != GREYS:
             inside = [slice(ceil(part.start * scale), floor(part.stop * scale)) for part in inner or ()]
             part_CHW = values_CHW[:, *inside]
-            like = grey_range(part_CHW if part_CHW.numel() else values_CHW, as_picture=False)
+            furthest = grey_range(part_CHW if part_CHW.numel() else values_CHW, as_picture=False)[1]
+            like = (-furthest if like[0] < 0 else 0.0), furthest
     pixels, low, high = displayed(values_CHW, like)
     middle = "0 mid grey, " if low < 0 else ""
     beyond = clipped(values_CHW, like)

@@ -11,6 +11,7 @@ from torch.autograd import gradcheck, gradgradcheck
 from torch.nn import functional
 
 from neocog import ops
+from neocog.errors import OperationError
 from neocog.ops.methods import METHODS, algorithm
 from neocog.ops.spec import ConvSpec
 
@@ -168,3 +169,13 @@ def test_a_layer_learns_its_kernels(method):
             losses[name].append(loss.item())
     assert losses["ours"][0] > 2 * losses["ours"][-1], "the loss falls"
     agree(torch.tensor(losses["ours"]), torch.tensor(losses["torch"]), method, rtol=1e-10, atol=0)
+
+
+@pytest.mark.parametrize("method", ["shift", "im2col", "fft"])
+def test_what_no_memory_holds_is_one_sentence(method):
+    with pytest.raises(OperationError) as caught:
+        ops.conv2d(torch.zeros(1, 1, 4, 4), torch.zeros(1, 1, 3, 3), padding=10**9, method=method)
+    assert str(caught.value) == (
+        "there is not enough memory on cpu to make (1, 1, 2000000002, 2000000002) of (1, 1, 4, 4) and (1, 1, 3, 3) in "
+        "this way; use less padding, fewer pictures at a time or another method"
+    )

@@ -54,6 +54,15 @@ def test_a_refused_layer_stays_torchs():
     ("arguments", "text"),
     [
         ({"kernel_size": 5, "method": "winograd"}, WINOGRAD),
+        (
+            {"kernel_size": 3, "groups": 2},
+            "groups = 2 must divide both in_channels = 1 and out_channels = 2; the largest that does is 1",
+        ),
+        ({"kernel_size": "a"}, "kernel_size = 'a': give a whole number of at least 1, or two (rows, columns)"),
+        (
+            {"kernel_size": 3, "padding": "same", "stride": 2},
+            "padding 'same' keeps the size only at stride 1, not at stride 2; give the padding as numbers",
+        ),
         ({"kernel_size": 3, "padding_mode": "reflect"}, "padding_mode 'reflect' is torch's alone; use 'zeros'"),
         (
             {"kernel_size": 3, "method": "fftt"},
@@ -74,6 +83,18 @@ def test_one_picture_without_a_batch_is_taken_as_torch_takes_it():
     torch.testing.assert_close(
         transposed, functional.conv_transpose2d(x, torch.ones(2, 1, 2, 2), stride=2, output_padding=1)
     )
+
+
+def test_a_layer_without_channels_is_refused():
+    with pytest.raises(OperationError) as caught:
+        ops.Conv2d(0, 6, 3)
+    assert str(caught.value) == "in_channels = 0: give a whole number of at least 1"
+
+
+def test_padding_may_differ_on_all_four_sides():
+    layer, x = ops.Conv2d(1, 2, 3, padding=(0, 1, 2, 3)), torch.randn(1, 1, 5, 5)
+    want = functional.conv2d(functional.pad(x, (2, 3, 0, 1)), layer.weight, layer.bias)
+    torch.testing.assert_close(layer(x), want)
 
 
 def test_other_channels_than_the_layers_are_named():

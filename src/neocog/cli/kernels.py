@@ -190,10 +190,8 @@ def _numbers(kernel: Kernel) -> str:
     if len(text.split("\n")[0]) <= _columns():
         return text
     values = [value for row in kernel.rows for value in row]
-    return (
-        f"{len(values):,} numbers from {min(values):.4g} to {max(values):.4g}\n"
-        "too wide for here: --out draws them, --json has them"
-    )
+    said = f"{len(values):,} numbers from {min(values):.4g} to {max(values):.4g}"
+    return "\n".join([said, *wrap("too wide for here: --out draws them, --json has them", _columns())])
 
 
 def _pairs(rows: list[tuple[str, str]]) -> str:

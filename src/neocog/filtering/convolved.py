@@ -87,10 +87,17 @@ class Convolved:
     def after_range(self) -> Range:
         """What is drawn black and what white in `after`: told from the windows on the picture, not from its frame.
 
-        Unless those see nothing, as in a flat picture under a derivative: then the frame is all that there is to see.
+        Unless those are few or see nothing, as a flat picture under a derivative: then the frame counts, too. A kernel
+        that sums to 0 measures change and makes no picture: where it gives negative numbers anywhere, 0 is mid grey.
         """
         inside = self.after[:, *(self.inner or ())]
-        return grey_range(inside if bool(inside.any()) else self.after, as_picture=self.before_range == GREYS)
+        if 2 * inside.numel() < self.after.numel() or not bool(inside.any()):
+            inside = self.after
+        like = grey_range(inside, as_picture=self.before_range == GREYS and self.kernel.total != 0)
+        if like == GREYS:
+            return GREYS
+        furthest = max(like[1], *(abs(self.output(channel)) for channel in range(len(self.after))))
+        return (-furthest if like[0] < 0 or grey_range(self.after, as_picture=False)[0] < 0 else 0.0), furthest
 
     def output(self, channel: int) -> float:
         """What the method gave at the window. It may differ from the traced sum, which is rounded step by step."""

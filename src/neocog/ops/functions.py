@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 from torch.autograd import Function
 
+from neocog.errors import OperationError
 from neocog.ops.checks import HALF
 from neocog.ops.contract import Algorithm
 from neocog.ops.spec import ConvSpec, Pair
@@ -130,7 +131,17 @@ def _computed(
     if first.numel() == 0 or second.numel() == 0:
         return first.new_zeros(shape)
     kind = first.dtype
-    with torch.autocast(first.device.type, enabled=False):
-        if kind in HALF:
-            return operation(first.float(), second.float()).to(kind)
-        return operation(first, second)
+    try:
+        with torch.autocast(first.device.type, enabled=False):
+            if kind in HALF:
+                return operation(first.float(), second.float()).to(kind)
+            return operation(first, second)
+    except RuntimeError as error:
+        # Torch has a class of its own for a full GPU only.
+        full = ("can't allocate memory", "Storage size calculation overflowed")
+        if isinstance(error, torch.OutOfMemoryError) or any(words in str(error) for words in full):
+            raise OperationError(
+                f"there is not enough memory on {first.device} to make {tuple(shape)} of {tuple(first.shape)} and "
+                f"{tuple(second.shape)} in this way; use less padding, fewer pictures at a time or another method"
+            ) from None
+        raise

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from math import gcd
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from neocog.errors import OperationError
-from neocog.ops.convolution import conv2d
+from neocog.ops.convolution import Number, conv2d
 from neocog.ops.methods import algorithm_for
-from neocog.ops.spec import ConvSpec
+from neocog.ops.spec import ConvSpec, Padding
 
 
 class Conv2d(nn.Conv2d):
@@ -26,13 +27,34 @@ class Conv2d(nn.Conv2d):
     torch.Size([2, 16, 28, 28])
     """
 
-    def __init__(self, *args: Any, method: str = "im2col", **kwargs: Any) -> None:
-        try:
-            super().__init__(*args, **kwargs)
-        except (TypeError, ValueError, RuntimeError) as error:
-            raise OperationError(f"this layer can't be made: {' '.join(str(error).split())}") from None
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: Number,
+        stride: Number = 1,
+        padding: Padding = 0,
+        dilation: Number = 1,
+        groups: int = 1,
+        bias: bool = True,
+        padding_mode: str = "zeros",
+        device: Any = None,
+        dtype: Any = None,
+        *,
+        method: str = "im2col",
+    ) -> None:
+        _check(method, padding_mode, kernel_size, stride, padding, dilation, groups)
+        for name, channels in (("in_channels", in_channels), ("out_channels", out_channels)):
+            if type(channels) is not int or channels < 1:
+                raise OperationError(f"{name} = {channels!r}: give a whole number of at least 1")
+        if in_channels % groups or out_channels % groups:
+            raise OperationError(
+                f"groups = {groups} must divide both in_channels = {in_channels} and out_channels = {out_channels}; "
+                f"the largest that does is {gcd(in_channels, out_channels)}"
+            )
+        rest: Any = (kernel_size, stride, padding, dilation, groups, bias, padding_mode, device, dtype)
+        super().__init__(in_channels, out_channels, *rest)
         self.method = method
-        self._check()
 
     @classmethod
     def adopt(cls, layer: nn.Conv2d, method: str) -> None:
@@ -40,17 +62,10 @@ class Conv2d(nn.Conv2d):
 
         The layer stays the object it is, with its parameters, hooks and places in the network.
         """
-        twin = cls.__new__(cls)
-        twin.__dict__ = {**layer.__dict__, "method": method}
-        twin._check()
+        walk: Any = (layer.kernel_size, layer.stride, layer.padding, layer.dilation, layer.groups)
+        _check(method, layer.padding_mode, *walk)
         layer.__class__ = cls
         layer.__dict__["method"] = method
-
-    def _check(self) -> None:
-        if self.padding_mode != "zeros":
-            raise OperationError(f"padding_mode '{self.padding_mode}' is torch's alone; use 'zeros'")
-        spec = ConvSpec.make(self.kernel_size, self.stride, self.padding, self.dilation, self.groups)
-        algorithm_for(self.method, spec)
 
     def forward(self, x: Tensor) -> Tensor:
         if x.ndim in (3, 4) and x.shape[-3] != self.in_channels:
@@ -75,3 +90,10 @@ class Conv2d(nn.Conv2d):
 
     def extra_repr(self) -> str:
         return f"{super().extra_repr()}, method={self.method}"  # type: ignore[no-untyped-call]
+
+
+def _check(method: str, padding_mode: str, *walk: Any) -> None:
+    """Raises OperationError unless the method can compute a layer that walks like this."""
+    if padding_mode != "zeros":
+        raise OperationError(f"padding_mode '{padding_mode}' is torch's alone; use 'zeros'")
+    algorithm_for(method, ConvSpec.make(*walk))

@@ -135,6 +135,11 @@ class Trace:
             lines += _lines(name.ljust(room), [number], width)
         return "\n".join(lines if long else [*lines, *_as_python(_summands(self.terms, self.bias), width)])
 
+    @property
+    def total(self) -> str:
+        """The value with its bound, `57.73 ± 0.25`, or `1013, exact`."""
+        return _sum(self.terms, self.bias).text
+
     def __str__(self) -> str:
         return self.text()
 
