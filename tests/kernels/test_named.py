@@ -10,41 +10,20 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from laying import laid, photograph, ramp
 from scipy import ndimage
 from torch import Tensor
-from torch.nn import functional
 from torch.testing import assert_close
 
 from neocog import ops
 from neocog.errors import KernelError
-from neocog.kernels import KERNELS, Kernel, kernel
+from neocog.kernels import KERNELS, kernel
 
 KNOWN = ", ".join(sorted(KERNELS))
 HINT = "give a kernel's name, a file with rows of numbers, or a text such as '1 0 -1; 2 0 -2; 1 0 -1'"
 KEEP = ("identity", "box", "gaussian", "sharpen", "unsharp", "emboss", "motion")
 CHANGE = ("sobel", "prewitt", "scharr", "laplacian", "outline", "gabor")
 WRONG = ("box-as-published", "gaussian-as-published")
-
-
-def laid(picture_HW: Tensor, named: Kernel) -> Tensor:
-    """What torch makes of a picture and a kernel, in float64 and without padding."""
-    w_11RS = named.tensor(torch.float64)[None, None]
-    return functional.conv2d(picture_HW.double()[None, None], w_11RS)[0, 0]
-
-
-def ramp(across: int, down: int) -> Tensor:
-    """A picture that changes by so much per pixel to the right and downwards."""
-    i, j = torch.meshgrid(torch.arange(12.0), torch.arange(12.0), indexing="ij")
-    return across * j + down * i
-
-
-def photograph() -> Tensor:
-    """A drawn picture of 40×40, from 0 to 255: light from one side, a dark disc, a bright bar, grain."""
-    i, j = np.mgrid[0:40, 0:40]
-    pixels = 80 + 2.0 * j
-    pixels[(i - 15) ** 2 + (j - 14) ** 2 < 60] = 30
-    pixels[28:33, 5:35] = 230
-    return torch.from_numpy(np.clip(pixels + np.random.default_rng(3).normal(0, 4, pixels.shape), 0, 255))
 
 
 # --------------------------------------------------------------------------------------------------------- the one rule
