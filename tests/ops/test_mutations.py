@@ -254,7 +254,7 @@ class Misled(Algorithm):
         return self.mislead(gw, spec)[0]
 
     def _cost(self, *given):
-        raise NotImplementedError
+        return self.inner._cost(*given)
 
 
 def _moved(spec):

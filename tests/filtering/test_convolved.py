@@ -1,3 +1,5 @@
+"""One picture under one kernel: what is computed, taken apart and refused."""
+
 from __future__ import annotations
 
 import json
@@ -8,11 +10,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from noise import noise
 from PIL import Image
 from torch import Tensor
 
 from neocog.errors import DataError, KernelError, NeocogError, OperationError, PictureError
-from neocog.filtering import Convolved, clipped, convolve, displayed, save_result
+from neocog.filtering import convolve
 from neocog.kernels import Kernel
 from neocog.ops import ConvSpec, convolve2d, correlate2d
 from neocog.render import as_json
@@ -20,10 +23,6 @@ from neocog.render import as_json
 TOO_LARGE = "the picture has numbers that are infinite, not a number (nan), or too large for float32; give finite ones"
 NINE = torch.arange(9.0).reshape(3, 3)
 TWO = [[0, 1], [2, 3]]
-
-
-def noise(*shape: int) -> np.ndarray:
-    return np.random.default_rng(len(shape)).integers(0, 256, shape, dtype=np.uint8)
 
 
 def by_hand(pixels: np.ndarray, rows: Any) -> np.ndarray:
@@ -349,96 +348,6 @@ def test_what_cannot_be_done_is_one_sentence(words: dict[str, Any], error: type[
     assert str(raised.value) == want
 
 
-# displayed
-
-
-@pytest.mark.parametrize(
-    ("values", "pixels", "low", "high"),
-    [
-        ([0, 100, 255], [0, 100, 255], 0, 255),
-        ([0.4, 99.6, 255], [0, 100, 255], 0, 255),
-        ([0, 255, 510], [0, 128, 255], 0, 510),
-        ([-100, 0, 50], [0, 128, 191], -100, 100),
-        ([-0.5, 0, 0.25], [0, 128, 191], -0.5, 0.5),
-        ([-0.01, 0, 1], [126, 128, 255], -1, 1),
-        ([-0.001, 0, 1000], [0, 0, 255], 0, 1000),
-        ([0, 9, 60], [0, 9, 60], 0, 255),
-        ([-50, 100, 100], [64, 255, 255], -100, 100),
-        ([-10, 100, 260], [0, 100, 255], 0, 255),
-        ([0, 1, 2], [0, 128, 255], 0, 2),
-        ([0, 0, 0], [0, 0, 0], 0, 255),
-        ([-3, -3, -3], [0, 0, 0], -3, 3),
-    ],
-    ids=str,
-)
-def test_numbers_become_greys(values: list[float], pixels: list[int], low: float, high: float) -> None:
-    got = displayed(torch.tensor([values]))
-    assert (got[0].tolist(), got[1], got[2]) == ([pixels], low, high)
-    assert got[0].dtype == np.uint8
-
-
-def test_channels_share_one_scale_and_come_last() -> None:
-    values = torch.tensor([[[-200.0, 0.0]], [[0.0, 0.0]], [[100.0, 200.0]]])
-    pixels, low, high = displayed(values)
-    assert pixels.tolist() == [[[0, 128, 191], [128, 128, 255]]]
-    assert (low, high) == (-200, 200)
-    assert displayed(values[:1])[0].shape == displayed(values[0])[0].shape == (1, 2)
-
-
-@pytest.mark.parametrize(("kernel", "low"), [("sharpen", 0), ("sobel", -1), ("laplacian", -1), ("gaussian", 0)])
-def test_a_sharpened_picture_stays_a_picture_and_a_derivative_does_not(kernel: str, low: int) -> None:
-    smooth = np.asarray(Image.fromarray(noise(6, 6)).resize((60, 60), Image.Resampling.BICUBIC))
-    after = convolve(smooth, kernel).after
-    assert np.sign(displayed(after)[1]) == low
-
-
-@pytest.mark.parametrize("factor", [0.01, 0.2, 1])
-def test_a_picture_is_drawn_between_0_and_255_however_dark(factor: float) -> None:
-    dark = (noise(9, 9) * factor).astype(np.uint8)
-    found = convolve(dark, "gaussian")
-    assert found.before_range == found.after_range == (0, 255)
-    small = convolve(torch.from_numpy(noise(9, 9)).float() / 255, "box")
-    assert (small.before_range, small.after_range[0]) == ((0, float(small.before.max())), 0)
-    assert small.after_range[1] == float(small.after[:, 2:-2, 2:-2].max()) < 1
-
-
-def test_the_frame_that_padding_makes_has_no_say_in_the_range() -> None:
-    picture = np.full((7, 9), 100, np.uint8)
-    picture[3, 4:] = 110
-    found = convolve(picture, "-1 0 1")
-    assert found.inner == (slice(0, 7), slice(1, 8))
-    assert (found.after_range, float(found.after.abs().max())) == ((-10, 10), 110)
-    assert convolve(picture, "1 0 -1").after_range == (-10, 10)
-    assert clipped(convolve(picture, "1 0 -1").after, (-10, 10)) == 14
-    assert convolve(picture[:1, :2], "1 0 -1").inner is None
-    assert convolve(picture[:1, :2], "1 0 -1").after_range == (-100, 100)
-
-
-def test_a_derivative_is_drawn_about_mid_grey_where_it_is_negative_and_a_picture_as_a_picture() -> None:
-    ramp = np.tile(np.arange(0, 128, 4, dtype=np.uint8), (24, 1))
-    assert convolve(ramp, "sobel").after_range == (-32, 32), "32 inside, less at the right edge"
-    assert convolve(ramp, "sobel", padding="valid").after_range == (0, 32)
-    assert convolve(ramp, "sharpen").after_range == convolve(ramp, "emboss").after_range == (0, 255)
-
-
-def test_few_windows_on_the_picture_leave_the_range_to_all_and_the_number_taken_apart_is_within() -> None:
-    picture = np.random.default_rng(0).integers(0, 256, (8, 8), dtype=np.uint8)
-    found = convolve(picture, "sobel", padding=3, dilation=2, window=(0, 0))
-    assert found.after_range[1] == float(found.after.abs().max())
-    small = convolve(np.full((9, 9), 100, np.uint8) + np.eye(9, dtype=np.uint8), "1 -1", window=(4, 0))
-    assert small.after_range[1] >= abs(small.output(0))
-
-
-@pytest.mark.parametrize("stride", [1, 2, 3])
-@pytest.mark.parametrize("padding", [(0, 0, 0, 0), (1, 2, 3, 0), (5, 1, 0, 7)])
-def test_inner_windows_read_no_padding(padding: tuple[int, ...], stride: int) -> None:
-    found = convolve(torch.ones(11, 12), torch.ones(2, 3), padding=padding, stride=stride, dilation=(2, 1))
-    full = found.after[0] == 6
-    rows, columns = found.inner or (slice(0), slice(0))
-    assert full[rows, columns].all()
-    assert full[rows, columns].sum() == full.sum() > 0
-
-
 @pytest.mark.parametrize(("size", "method"), [(7, "im2col"), (8, "im2col"), (9, "fft"), (15, "fft")])
 def test_large_kernels_are_computed_by_fourier_transforms_unless_told(size: int, method: str) -> None:
     rows = np.ones((size, size))
@@ -505,82 +414,6 @@ def test_what_a_method_takes_counts(monkeypatch: pytest.MonkeyPatch) -> None:
         "or another method",
         str(error.value),
     )
-
-
-def test_showing_changes_nothing() -> None:
-    values = torch.tensor([[-1.0, 2.0]])
-    displayed(values)
-    assert values.tolist() == [[-1, 2]]
-
-
-# save_result
-
-
-@pytest.fixture
-def found() -> Convolved:
-    return convolve(noise(4, 5, 3), "1.5")
-
-
-def test_npy_keeps_every_number(found: Convolved) -> None:
-    assert save_result(found, "a.npy") == 0
-    got = np.load("a.npy")
-    assert (got.dtype, got.shape) == (np.float32, (3, 4, 5))
-    np.testing.assert_array_equal(got, found.after.numpy())
-
-
-def test_a_png_of_a_picture_rounds_clips_and_counts() -> None:
-    picture = noise(4, 5, 3)
-    found, exact = convolve(picture, "1.1"), picture * np.float32(1.1)
-    assert save_result(found, "a.PNG") == (exact.round() > 255).sum() > 0
-    with Image.open("a.PNG") as image:
-        np.testing.assert_array_equal(np.asarray(image), exact.round().clip(0, 255).astype(np.uint8))
-    assert save_result(convolve(torch.tensor([[-0.4, -0.6, 255.4, 256.0]]), "identity"), "grey.png") == 2
-    with Image.open("grey.png") as image:
-        assert (image.mode, np.asarray(image).tolist()) == ("L", [[0, 0, 255, 255]])
-
-
-def test_a_png_of_a_derivative_has_0_at_mid_grey() -> None:
-    found = convolve(np.array([[0, 200, 200, 100]], np.uint8), "-1 1", padding="valid")
-    assert (save_result(found, "a.png"), found.after_range) == (0, (-200, 200))
-    with Image.open("a.png") as image:
-        assert np.asarray(image).tolist() == [[255, 128, 64]]
-
-
-def test_files_that_exist_are_kept_unless_told(found: Convolved) -> None:
-    Path("a.png").write_bytes(b"mine")
-    with pytest.raises(NeocogError) as error:
-        save_result(found, "a.png")
-    assert str(error.value) == "'a.png' exists already; give another name, or --overwrite (in Python, overwrite=True)"
-    assert Path("a.png").read_bytes() == b"mine"
-    save_result(found, "a.png", overwrite=True)
-    with Image.open("a.png") as image:
-        assert image.size == (5, 4)
-    assert [path.name for path in Path().iterdir()] == ["a.png"]
-
-
-@pytest.mark.parametrize(
-    ("path", "text"),
-    [
-        ("a.jpg", "cannot write 'a.jpg': its suffix tells its kind; give .png or .npy"),
-        ("a", "cannot write 'a': its suffix tells its kind; give .png or .npy"),
-        ("x/a.png", "cannot write 'x/a.png': there is no folder 'x'; make it first"),
-    ],
-)
-def test_places_that_cannot_be_written_are_refused(found: Convolved, path: str, text: str) -> None:
-    with pytest.raises(NeocogError) as error:
-        save_result(found, path)
-    assert str(error.value) == text
-
-
-def test_a_disk_that_is_full_leaves_nothing(found: Convolved, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(*_: object) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(np, "save", full)
-    with pytest.raises(NeocogError) as error:
-        save_result(found, "a.npy")
-    assert str(error.value) == "cannot write 'a.npy': No space left on device; give a place that can be written"
-    assert list(Path().iterdir()) == []
 
 
 def test_a_wrong_flip_would_be_seen(monkeypatch: pytest.MonkeyPatch) -> None:
