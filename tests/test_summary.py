@@ -76,6 +76,13 @@ def test_a_text_and_its_network_agree(network):
         assert sum(part.macs for part in parts) == row.macs, (text, row)
 
 
+def test_a_share_of_all_values_sees_the_whole_picture():
+    found = summarize("flatten | softmax | linear 3", (1, 6, 6), 3)
+    built = summarize(parse("flatten | softmax | linear 3").build((1, 6, 6), 3), (1, 6, 6))
+    for rows in (found.rows, built.rows):
+        assert [row.receptive_field for row in rows] == [(1, 1), (6, 6), (6, 6)]
+
+
 def test_model_a_by_hand():
     # conv: 16·(1·25 + 1) = 416 and 16·28²·25 = 313,600; 32·(16·25 + 1) = 12,832 and 32·14²·400 = 2,508,800;
     # linear: 10·(1568 + 1) = 15,690 and 15,680. Fields: 5, 6 after pooling, 6 + 4·2 = 14, 14 + 1·2 = 16.

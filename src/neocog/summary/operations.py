@@ -52,6 +52,7 @@ _MAKES = {
     "randn", "randn_like", "randint", "randperm", "uniform_", "normal_", "_local_scalar_dense",
 }  # fmt: skip
 _FREE = _NORMS | _PADS | _SAME_PLACE | _VALUEWISE | _POOLS | _MOVES | _MAKES
+_SHARES = {"_softmax", "_log_softmax"}
 _SUMS_TO_ONE = {"mean", "sum", "amax", "amin"}
 _PRODUCTS = {"mm": 0, "addmm": 1}
 
@@ -128,6 +129,8 @@ def result_spot(function: Any, args: tuple[Any, ...], out: Tensor, spots: list[S
     is_one_pixel = out.ndim == 2 or out.shape[2:].numel() == 1
     if first.ndim == 4 and is_one_pixel and (name in _SUMS_TO_ONE or name in _POOLS):
         return WHOLE
+    if name in _SHARES and out.ndim == 2:
+        return WHOLE  # each share is of all the values of a picture
     if name in _SAME_PLACE:
         moved = out.ndim == 4 and out.shape != first.shape
         return widest if not moved or widest == WHOLE else UNCLEAR
