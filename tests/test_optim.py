@@ -12,7 +12,7 @@ from torch import nn
 
 from neocog.errors import RecipeError
 from neocog.optim import Muon, build_optimizer, orthogonalized, rate_factor, set_rate
-from neocog.recipe import OPTIMIZERS, SCHEDULES
+from neocog.steps import OPTIMIZERS, SCHEDULES
 
 
 def small_net() -> nn.Sequential:

@@ -12,11 +12,12 @@ from pydantic import ValidationError
 
 from neocog.errors import LayerError, NeocogError, RecipeError
 from neocog.layers import WORDS, parse
-from neocog.recipe import OPTIMIZERS, SCHEDULES, Recipe, parse_changes, shipped_recipes
+from neocog.recipe import Recipe, parse_changes, shipped_recipes
+from neocog.steps import OPTIMIZERS, SCHEDULES
 
 LEAST = {"model": {"layers": "flatten | linear classes"}, "train": {"epochs": 1}}
 ALL_WORDS = ", ".join(sorted({*WORDS, "residual", "branches"}))
-TOP = "about, dataset, loader, loss, model, name, optimizer, resolved, schedule, train"
+TOP = "about, dataset, loader, loss, model, name, optimizer, published, resolved, schedule, train"
 AUGMENT = (
     "dataset.augment.crop, dataset.augment.elastic, dataset.augment.erase, dataset.augment.flip, "
     "dataset.augment.rotate, dataset.augment.scale, dataset.augment.shear, dataset.augment.shift"

@@ -233,12 +233,13 @@ def test_metrics_have_these_columns_and_are_there_at_once(directory: RunDirector
     log.start(Plan(2, 1))
     log.point(Point(1, 0.5, 1.25, 0.1, 2.3, 0.25))
     path = directory.path / "metrics.csv"
-    first = "1,0.5,1.25,0.1,2.3,0.25,,"
+    first = "1,0.5,1.25,0.1,2.3,0.25,,,,"
     head = "step,epoch,seconds,rate,train_loss,train_accuracy,validation_loss,validation_accuracy"
+    head += ",batch_loss,batch_accuracy"
     assert path.read_text() == f"{head}\n{first}\n"  # flushed, for those who watch
-    log.point(Point(2, 1.0, 2.5, 0.1, 1 / 3, 1.0, 0.5, 0.75))
+    log.point(Point(2, 1.0, 2.5, 0.1, 1 / 3, 1.0, 0.5, 0.75, 0.25, 1.0))
     log.end()
-    assert path.read_text() == f"{head}\n{first}\n2,1,2.5,0.1,0.333333,1,0.5,0.75\n"
+    assert path.read_text() == f"{head}\n{first}\n2,1,2.5,0.1,0.333333,1,0.5,0.75,0.25,1\n"
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a device that is always full")

@@ -22,7 +22,8 @@ from neocog.data.dataset import Split
 from neocog.device import Compute
 from neocog.errors import RecipeError, TrainingError
 from neocog.layers import parse
-from neocog.recipe import Recipe, Resolved
+from neocog.recipe import Recipe
+from neocog.steps import Resolved
 from neocog.training import Observer, Plan, Point, Trained, WeightAverage, fit
 
 CPU = Compute(torch.device("cpu"), "float32")

@@ -54,6 +54,11 @@ class Run:
         """The figures of results.json, which are also what `neocog train --json` prints."""
         return {"run": str(self.path), **self.directory.read_results()}
 
+    @cached_property
+    def metrics(self) -> dict[str, np.ndarray[Any, Any]]:
+        """The learning curve: each column of metrics.csv, NaN where nothing was measured at that point."""
+        return self.directory.read_metrics()
+
     @property
     def parameters(self) -> int:
         """How many numbers the network has learned."""

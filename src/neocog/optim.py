@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from neocog.errors import RecipeError, unknown
-from neocog.recipe import OPTIMIZERS, SCHEDULES
+from neocog.steps import OPTIMIZERS, SCHEDULES
 
 # The share of the steps on the way up, the first factor, the last one. One-cycle's are torch's OneCycleLR's.
 SHAPES: Mapping[str, tuple[float, float, float]] = MappingProxyType(

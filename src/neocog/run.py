@@ -135,6 +135,16 @@ class RunDirectory:
             raise RunError(f"'{self.path / 'results.json'}' can't be read: {error}; train again") from None
         return results
 
+    def read_metrics(self) -> dict[str, np.ndarray[Any, Any]]:
+        """The learning curve: each column of metrics.csv as float64 (points,), NaN where nothing was measured."""
+        path = self.path / "metrics.csv"
+        try:
+            with path.open(encoding="utf-8", newline="") as file:
+                rows = list(csv.DictReader(file, strict=True))
+            return {name: np.array([float(row[name] or "nan") for row in rows]) for name in (rows[0] if rows else ())}
+        except (OSError, ValueError, TypeError, KeyError, csv.Error) as error:
+            raise RunError(f"'{path}' can't be read: {error}; train again") from None
+
     def read_weights(self) -> dict[str, Tensor]:
         """The state dict. Raises RunError when the file is damaged."""
         from safetensors import SafetensorError

@@ -36,6 +36,7 @@ class Plan:
 
     total_steps: int
     steps_per_epoch: int
+    log_every: int | None = None  # a point at each multiple of this, too
 
     def measures_at(self, done: int) -> bool:
         """Whether the validation part is looked at after so many steps: at epoch ends, but not too often."""
@@ -44,28 +45,32 @@ class Plan:
 
     def reports_at(self, done: int) -> bool:
         """Whether there is a point of the learning curve after so many steps."""
-        return done % math.ceil(self.total_steps / _POINTS) == 0 or self.measures_at(done)
+        logged = self.log_every is not None and done % self.log_every == 0
+        return logged or done % math.ceil(self.total_steps / _POINTS) == 0 or self.measures_at(done)
 
 
 @dataclass(frozen=True)
 class Point:
-    """A point of the learning curve; training figures are means since the point before."""
+    """A point of the learning curve; training figures are means since the point before, or of the last batch."""
 
     step: int  # steps done
     epoch: float
-    seconds: float  # of training; measuring on the validation part is not counted
+    seconds: float  # of training; measuring, and what observers do with a point, is not counted
     rate: float
     train_loss: float
     train_accuracy: float
     validation_loss: float | None = None
     validation_accuracy: float | None = None
+    batch_loss: float | None = None
+    batch_accuracy: float | None = None
 
 
 @dataclass(frozen=True)
 class Trained:
-    """What a finished training took; the seconds leave out measuring on the validation part."""
+    """What a finished training took; the seconds leave out measuring."""
 
     steps: int
+    steps_per_epoch: int
     seconds: float
 
 
@@ -137,13 +142,13 @@ def fit(
             _notify(observers, "step", done)
             if plan.reports_at(done):
                 measured = None
-                if validation is not None and plan.measures_at(done):
-                    with curve.paused(), average.applied() if average else nullcontext():
+                with curve.paused(), average.applied() if average else nullcontext():
+                    if validation is not None and plan.measures_at(done):
                         measured = _measure(model, validation, normalization)
-                _notify(observers, "point", curve.point(done, plan, optimizer, measured))
+                    _notify(observers, "point", curve.point(done, plan, optimizer, measured))
         if average:
             average.copy_into_model()
-    return Trained(plan.total_steps, curve.seconds())
+    return Trained(plan.total_steps, plan.steps_per_epoch, curve.seconds())
 
 
 def refuse_unfit(model: nn.Module, recipe: Recipe, classes: int) -> None:
@@ -192,25 +197,28 @@ class _Curve:
 
     def __init__(self) -> None:
         self.began = time.perf_counter()
+        self.stopped: float | None = None
         self.losses: list[Tensor] = []
         self.correct: list[Tensor] = []
-        self.seen = 0
+        self.seen = self.batch = 0
 
     def add(self, loss: Tensor, logits: Tensor, labels: Tensor) -> None:
         self.losses.append(loss.detach())
         self.correct.append((logits.detach().argmax(1) == labels).sum())
-        self.seen += len(labels)
+        self.batch = len(labels)
+        self.seen += self.batch
 
     @contextmanager
     def paused(self) -> Iterator[None]:
         """The clock stands still: measuring is not training."""
         self.losses[-1].item()  # a GPU works behind our back: let it finish what belongs to training
-        began = time.perf_counter()
+        self.stopped = time.perf_counter()
         yield
-        self.began += time.perf_counter() - began
+        self.began += time.perf_counter() - self.stopped
+        self.stopped = None
 
     def seconds(self) -> float:
-        return time.perf_counter() - self.began
+        return (self.stopped or time.perf_counter()) - self.began
 
     def point(
         self, done: int, plan: Plan, optimizer: torch.optim.Optimizer, measured: tuple[float, float] | None
@@ -223,24 +231,26 @@ class _Curve:
                     f"the loss became {loss} at step {step} of {plan.total_steps} (optimizer.lr = {full:g}); "
                     f"try a smaller rate, such as --set optimizer.lr={full / 10:.1g}"
                 )
-        accuracy = int(torch.stack(self.correct).sum()) / self.seen
-        self.losses, self.correct, self.seen = [], [], 0
+        correct = torch.stack(self.correct).tolist()
+        seen, self.losses, self.correct, self.seen = self.seen, [], [], 0
         return Point(
             step=done,
             epoch=done / plan.steps_per_epoch,
             seconds=self.seconds(),
             rate=rate,
             train_loss=sum(losses) / len(losses),
-            train_accuracy=accuracy,
+            train_accuracy=sum(correct) / seen,
             validation_loss=measured[0] if measured else None,
             validation_accuracy=measured[1] if measured else None,
+            batch_loss=losses[-1],
+            batch_accuracy=correct[-1] / self.batch,
         )
 
 
 def _plan(recipe: Recipe, steps_per_epoch: int) -> Plan:
     epochs, iterations = recipe.train.epochs, recipe.train.iterations
     total = iterations if iterations is not None else max(1, round((epochs or 1) * steps_per_epoch))
-    return Plan(total, steps_per_epoch)
+    return Plan(total, steps_per_epoch, recipe.published.every if recipe.published else None)
 
 
 def _batches(training: Split, recipe: Recipe, normalization: Normalization, compute: Compute) -> Batches:

@@ -18,8 +18,10 @@ from neocog.errors import RecipeError
 from neocog.finished import Data, Run, Tell, classifier_of, data_name, measured, name_given, open_data, warn
 from neocog.layers import WORDS, Layers
 from neocog.networks import Model, build, from_code, is_factory, model_changes, refuse_foreign_code, slow_notes
-from neocog.recipe import Recipe, Resolved, shipped_recipes
+from neocog.published import PublishedLog
+from neocog.recipe import Recipe, shipped_recipes
 from neocog.run import MetricsLog, RunDirectory, TensorBoardLog, git_commit
+from neocog.steps import Resolved
 from neocog.summary import Summary
 from neocog.summary import summarize as table_of
 from neocog.training import Observer, Trained, fit, refuse_unfit
@@ -36,11 +38,14 @@ def train(
     device: str | None = None,
     precision: str | None = None,
     tensorboard: bool = False,
+    open_test: bool = True,
     observers: Sequence[Observer] = (),
     progress: Progress | None = None,
     tell: Tell | None = None,
 ) -> Run:
     """Trains a classifier and measures it: on validation data, and once, at the end, on the test part.
+
+    A published recipe is measured as its lesson does it, too, under `as_published` in the results.
 
     Args:
         recipe: the name of a shipped recipe, a TOML file, a run directory, or a `Recipe`.
@@ -50,6 +55,7 @@ def train(
             of the recipe's.
         set: other values by dotted key, such as {"optimizer.lr": 0.02}.
         run: the directory to make; by default runs/RECIPE-DATA-1, -2, …
+        open_test: whether the test part is measured at all; a choice among many is made without it.
         progress: called with (what, done, total) while data is made ready.
         tell: called with each remark about the data, such as a file that is no picture; they are warnings unless given.
 
@@ -96,9 +102,12 @@ def train(
         watchers.append(TensorBoardLog(directory))
     assert chosen.resolved is not None
     normalization = Normalization(chosen.resolved.mean, chosen.resolved.std)
+    published = PublishedLog(chosen, network, dataset, normalization) if chosen.published and open_test else None
+    if published:
+        watchers.append(published)
     trained = fit(network, dataset.train, chosen, normalization, compute, dataset.validation, watchers)
     directory.write_weights(network)
-    return _finished(directory, chosen, dataset, compute, trained, model)
+    return _finished(directory, chosen, dataset, compute, trained, model, open_test, published)
 
 
 def summarize(
@@ -172,7 +181,14 @@ def describe_data(what: str, *, progress: Progress | None = None) -> dict[str, A
 
 
 def _finished(
-    directory: RunDirectory, recipe: Recipe, dataset: Dataset, compute: Compute, trained: Trained, model: Model | None
+    directory: RunDirectory,
+    recipe: Recipe,
+    dataset: Dataset,
+    compute: Compute,
+    trained: Trained,
+    model: Model | None,
+    open_test: bool,
+    published: PublishedLog | None,
 ) -> Run:
     """The last part of a training: predictions for each part, and the figures."""
     classifier = classifier_of(directory, model if recipe.model.factory else None, compute)
@@ -185,6 +201,7 @@ def _finished(
         "classes": len(dataset.classes),
         "train_pictures": len(dataset.train),
         "steps": trained.steps,
+        "steps_per_epoch": trained.steps_per_epoch,
         "notes": list(dataset.notes),
         "train_seconds": round(trained.seconds, 3),
         "device": str(compute.device),
@@ -192,7 +209,7 @@ def _finished(
         "threads": torch.get_num_threads(),
     }
     for part, name in (("validation", "val"), ("test", "test")):
-        split = dataset.validation if part == "validation" else dataset.test
+        split = dataset.validation if part == "validation" else dataset.test if open_test else None
         found = None if split is None else measured(classifier, split, part, dataset.classes)
         results |= {
             f"{name}_accuracy": found and found.accuracy,
@@ -207,6 +224,9 @@ def _finished(
                 f"{part}_probabilities": found.probabilities,
                 f"{part}_name": np.array(found.names or [""] * found.n),
             }
+    if published:
+        results["as_published"] = published.record(results["test_accuracy"])
+    results["test_openings"] = (results["test_accuracy"] is not None) + (published.openings if published else 0)
     directory.write_predictions(stored)
     directory.write_json("results.json", results)
     return Run(directory)

@@ -1,14 +1,13 @@
-"""render: whole texts against golden files; `UPDATE_GOLDEN=1 pytest tests/test_render.py` writes them anew."""
+"""render: runs, evaluations and layer tables as whole texts."""
 
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pytest
+from goldens import check_golden
 from rich.cells import cell_len
 
 from neocog.evaluation import evaluate_predictions, mean_interval
@@ -16,19 +15,11 @@ from neocog.layers import parse
 from neocog.render import as_json, evaluation_markdown, evaluation_text, summary_markdown, summary_text
 from neocog.summary import summarize
 
-GOLDEN = Path(__file__).parent / "golden"
 MODEL_A = "conv 16 5 same | relu | maxpool 2 | conv 32 5 same | relu | maxpool 2 | flatten | linear 10"
 BLOCKS = (
     "conv 16 3 stride=2 padding=1 bias=no | batchnorm | relu | residual( conv 16 3 same | batchnorm ; conv 16 1 ) | "
     "maxpool 3 stride=2 | branches( conv 8 1 ; conv 8 3x5 padding=1x2 ) | globalavgpool | dropout 0.5 | linear classes"
 )
-
-
-def check_golden(name: str, text: str) -> None:
-    path = GOLDEN / name
-    if os.environ.get("UPDATE_GOLDEN"):
-        path.write_text(text + "\n", encoding="utf-8")
-    assert text + "\n" == path.read_text(encoding="utf-8")
 
 
 def evaluation(classes: int, each: int = 100, *, names: str = "class {}", wrong: int = 3):

@@ -1,4 +1,4 @@
-"""Results as text, Markdown and JSON: what people and programs read. Draws, never computes."""
+"""Runs, evaluations, layer tables, predictions and data sets as text, Markdown and JSON."""
 
 from __future__ import annotations
 

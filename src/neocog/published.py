@@ -1,0 +1,99 @@
+"""A published recipe measured as its lesson measures it, mistakes included: the log, and the figure at its end."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.dropout import _DropoutNd
+
+from neocog.data.batches import Normalization, inference_batches
+from neocog.data.dataset import Dataset, Split
+from neocog.inference import evaluation_mode, float32_convolutions, logits_of
+from neocog.randomness import seed_torch
+from neocog.recipe import Recipe
+from neocog.training import Observer, Plan, Point
+
+
+class PublishedLog(Observer):
+    """The log that a published recipe prints while it trains; `record` adds the figures of its end.
+
+    A line has the step, the epoch, the loss (of the last batch, or its mean since the line before), the accuracy on the
+    last batch, and, where the lesson takes the test part for its progress meter, the accuracy there.
+    """
+
+    def __init__(self, recipe: Recipe, model: nn.Module, dataset: Dataset, normalization: Normalization) -> None:
+        assert recipe.published is not None
+        self.published, self.seed = recipe.published, recipe.train.seed
+        self.model, self.dataset, self.normalization = model, dataset, normalization
+        self.openings = 0
+        self.lines: list[dict[str, Any]] = []
+        self._since_line: list[tuple[int, float]] = []  # steps and mean loss of each point
+        self._last = 0
+
+    def start(self, plan: Plan) -> None:
+        self.every = self.published.every or plan.steps_per_epoch
+
+    def point(self, point: Point) -> None:
+        self._since_line.append((point.step - self._last, point.train_loss))
+        self._last = point.step
+        if point.step % self.every:
+            return
+        steps = sum(count for count, _ in self._since_line)
+        mean = sum(count * loss for count, loss in self._since_line) / steps
+        self._since_line = []
+        line: dict[str, Any] = {
+            "step": point.step,
+            "epoch": point.epoch,
+            "loss": point.batch_loss if self.published.loss == "batch" else mean,
+            "batch_accuracy": point.batch_accuracy,
+        }
+        if self.published.meter and self.dataset.test is not None:
+            line["test_accuracy"] = accuracy_of(self.model, self.dataset.test, self.normalization)
+            self.openings += 1
+        self.lines.append(line)
+
+    def record(self, test_accuracy: float | None) -> dict[str, Any]:
+        """What the lesson reports: `accuracy`, measured on `part`, the log, and how often the test part was opened.
+
+        `test_accuracy` is that of the finished model, which is what all lessons but one report.
+        """
+        published, train = self.published, self.dataset.train
+        reported = test_accuracy
+        if published.part == "train":
+            reported = accuracy_of(
+                self.model, train, self.normalization, dropout_seed=self.seed if published.dropout else None
+            )
+        return {
+            "accuracy": reported,
+            "part": published.part,
+            "dropout": published.dropout,
+            "train_accuracy": accuracy_of(self.model, train, self.normalization) if published.train_accuracy else None,
+            "openings": self.openings,
+            "faults": list(published.faults),
+            "log": self.lines,
+        }
+
+
+def accuracy_of(
+    model: nn.Module, split: Split, normalization: Normalization, *, dropout_seed: int | None = None
+) -> float:
+    """The share of pictures that the model names rightly; with a seed, while dropout goes on throwing values away."""
+    if dropout_seed is None:
+        logits = logits_of(model, split.images, normalization)
+    else:
+        logits = _logits_with_dropout(model, split, normalization, dropout_seed)
+    return float((logits.argmax(1) == split.labels).double().mean())
+
+
+def _logits_with_dropout(model: nn.Module, split: Split, normalization: Normalization, seed: int) -> Tensor:
+    weight = next(model.parameters())
+    devices = [weight.device] if weight.device.type == "cuda" else []
+    with evaluation_mode(model), float32_convolutions(), torch.inference_mode(), torch.random.fork_rng(devices):
+        seed_torch(weight.device, seed, "published dropout")
+        for module in model.modules():
+            if isinstance(module, _DropoutNd):  # alone: batch normalisation would learn from what it measures
+                module.train()
+        batches = inference_batches(split.images, normalization, weight.device)
+        return torch.cat([model(x_NCHW.to(weight.dtype)).float().cpu() for x_NCHW in batches])

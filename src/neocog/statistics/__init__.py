@@ -1,0 +1,10 @@
+"""What may be said of measured numbers: differences over paired seeds, verdicts, published figures; no training."""
+
+paired        a mean difference with its interval, and how often one side wins
+power         how many seeds would show a difference
+mcnemar       two networks on the same pictures
+comparison    sides over seeds: every pair, corrected for their number, and the verdict in one sentence
+reproduction  published figures beside the range of ours
+sweep         many configurations, and how far the best of many may be believed
+rates         a range test of learning rates, and what it suggests
+"""
