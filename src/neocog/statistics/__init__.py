@@ -1,4 +1,4 @@
-"""What may be said of measured numbers: differences over paired seeds, verdicts, published figures; no training."""
+"""What may be said of measured numbers: differences over paired seeds, verdicts, published figures; no training.
 
 paired        a mean difference with its interval, and how often one side wins
 power         how many seeds would show a difference
