@@ -3,7 +3,19 @@
 import subprocess
 import sys
 
-NAMES = ("start", "memory", "load", "data_path", "fast", "model_a", "small", "accurate", "convolutions", "picture")
+NAMES = (
+    "start",
+    "memory",
+    "load",
+    "data_path",
+    "fast",
+    "model_a",
+    "small",
+    "accurate",
+    "convolutions",
+    "seeds",
+    "picture",
+)
 
 for name in NAMES:
     print(f"== {name}", flush=True)

@@ -40,6 +40,16 @@ def test_wilson_by_hand():
     assert wilson_interval(7, 7)[1] == 1.0
 
 
+@given(st.integers(1, 500).flatmap(lambda n: st.tuples(st.integers(1, 2 * n - 1), st.just(n))))
+def test_wilson_of_half_successes_solves_its_equation(pair):
+    # The ends are the shares q from which the one seen lies z standard errors away: (p − q)² = z²·q(1 − q)/n.
+    halves, n = pair
+    low, high = wilson_interval(halves / 2, n)
+    assert 0 < low < halves / 2 / n < high < 1
+    for end in (low, high):
+        assert (halves / 2 / n - end) ** 2 == pytest.approx(3.8414588 * end * (1 - end) / n, rel=1e-6)
+
+
 def test_wilson_covers_what_it_promises():
     truth, n = 0.99, 1000
     counts = numpy_stream(0, "coverage").binomial(n, truth, size=2000)

@@ -287,6 +287,11 @@ def test_linear_is_torchs():
     assert_close(ours("linear", 41), torch_factors(make, 41))
 
 
+def test_exponential_is_torchs():
+    make = lambda o: torch.optim.lr_scheduler.ExponentialLR(o, 0.9)  # noqa: E731
+    assert_close(ours("exponential", 31, end=0.9**30), torch_factors(make, 31))
+
+
 def test_values_by_hand():
     assert ours("constant", 3) == [1.0, 1.0, 1.0]
     assert_close(ours("linear", 9), [0.1, 0.55, 1.0, 0.835, 0.67, 0.505, 0.34, 0.175, 0.01])
@@ -294,6 +299,8 @@ def test_values_by_hand():
     assert_close(ours("cosine", 7, warmup=1 / 3, start=0.2, end=0.5), [0.2, 0.6, 1, 0.9267767, 0.75, 0.5732233, 0.5])
     assert_close(ours("one-cycle", 5, warmup=0.4), [0.04, 1, 0.750001, 0.250003, 4e-6])
     assert_close(ours("step", 4, steps_per_epoch=2, gamma=0.5), [1, 1, 0.5, 0.5])
+    assert_close(ours("exponential", 3), [1, 0.1, 0.01])
+    assert_close(ours("exponential", 5, start=1e-4, end=1.0), [1e-4, 1e-3, 1e-2, 1e-1, 1])
 
 
 @pytest.mark.parametrize("name", SCHEDULES)
@@ -320,7 +327,8 @@ def test_an_unknown_schedule_is_refused():
     with pytest.raises(RecipeError) as caught:
         rate_factor("onecycle", 0, 10)
     assert str(caught.value) == (
-        "unknown schedule 'onecycle'; did you mean 'one-cycle'? Known: constant, cosine, linear, one-cycle, step"
+        "unknown schedule 'onecycle'; did you mean 'one-cycle'? "
+        "Known: constant, cosine, exponential, linear, one-cycle, step"
     )
 
 

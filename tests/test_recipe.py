@@ -1,4 +1,4 @@
-"""recipe: shipped recipes, TOML there and back, `--set`, the two promises, and every error's whole text."""
+"""recipe: TOML there and back, `--set`, the two promises, and every error's whole text."""
 
 from __future__ import annotations
 
@@ -55,37 +55,6 @@ def differing(one: Recipe, other: Recipe) -> set[str]:
 
     first, second = flat(one.as_table()), flat(other.as_table())
     return {key for key in first.keys() | second.keys() if first.get(key, "absent") != second.get(key, "absent")}
-
-
-# ----------------------------------------------------------------------------------------------------- shipped recipes
-
-
-def test_the_shipped_names():
-    assert {"fast", "model-a"} <= set(shipped_recipes())
-    assert shipped_recipes() == sorted(shipped_recipes())
-
-
-@pytest.mark.parametrize("name", shipped_recipes())
-def test_each_shipped_recipe_is_whole(name, tmp_path):
-    loaded = Recipe.load(name)
-    assert loaded.name == name
-    assert loaded.about, "a recipe says what it is for"
-    loaded.layers.check((1, 28, 28), 10)
-    check_round_trip(loaded, tmp_path / "again.toml")
-
-
-def test_model_a_is_the_lessons():
-    model_a = Recipe.load("model-a")
-    rows = model_a.layers.table((1, 28, 28), 10)
-    assert rows[6].output_shape == (1568,)
-    assert [tuple(weight.shape) for weight in model_a.layers.build((1, 28, 28), 10).parameters()] == [
-        (16, 1, 5, 5), (16,), (32, 16, 5, 5), (32,), (10, 1568), (10,),
-    ]  # fmt: skip
-    assert (model_a.optimizer.name, model_a.optimizer.lr, model_a.optimizer.momentum) == ("sgd", 0.01, None)
-    assert (model_a.loader.batch_size, model_a.loader.shuffle, model_a.train.iterations) == (100, True, 3000)
-    assert (model_a.dataset.name, model_a.dataset.validation, model_a.dataset.normalize) == ("mnist", 0, False)
-    assert (model_a.loss.label_smoothing, model_a.schedule.name) == (0, "constant")
-    assert model_a.train.iterations * model_a.loader.batch_size == 5 * 60_000, "five epochs"
 
 
 # ------------------------------------------------------------------------------------------------------ there and back
@@ -180,7 +149,7 @@ def test_the_defaults_of_a_recipe_with_a_model_and_a_length_alone():
             },
         },
         "loader": {"batch_size": 128, "shuffle": True},
-        "model": {"layers": "flatten | linear classes", "convolution": "torch"},
+        "model": {"layers": "flatten | linear classes", "init": "torch", "convolution": "torch"},
         "loss": {"label_smoothing": 0, "class_weights": "none"},
         "optimizer": {"name": "adam", "lr": 0.001},
         "schedule": {"name": "constant"},
@@ -376,7 +345,11 @@ CHANGES = [
     (
         "schedule.name=one_cycle",
         "recipe 'fast': schedule.name: unknown value 'one_cycle'; did you mean 'one-cycle'? "
-        "Known: constant, cosine, linear, one-cycle, step",
+        "Known: constant, cosine, exponential, linear, one-cycle, step",
+    ),
+    (
+        "schedule={name='exponential', end=0}",
+        "recipe 'fast': schedule.end = 0: no constant ratio leads to 0; give a small share, such as 1e-4",
     ),
     ("schedule.warmup=1.5", "recipe 'fast': schedule.warmup = 1.5: must be less than or equal to 1"),
     (
@@ -444,7 +417,8 @@ FILES = [
     ("[modle]", f"unknown key 'modle'; did you mean 'model'? Known: {TOP}"),
     (
         '[model]\nlayer = "relu"',
-        "unknown key 'model.layer'; did you mean 'model.layers'? Known: model.convolution, model.factory, model.layers",
+        "unknown key 'model.layer'; did you mean 'model.layers'? Known: model.convolution, model.factory, model.init, "
+        "model.layers",
     ),
     (
         "[dataset.augment]\nrotat = 3",
@@ -493,9 +467,10 @@ def test_a_layer_error_names_its_file(tmp_path):
 
 
 def test_a_recipe_that_is_not_there(tmp_path):
-    known, end = ", ".join(shipped_recipes()), "give one of these names, a TOML file or a run directory"
+    known = ", ".join(shipped_recipes())
+    end = "`neocog recipes` lists them; a TOML file or a run directory will do, too"
     path_end = "give a recipe's name, a TOML file or a run directory"
-    assert message(Recipe.load, "fats") == f"unknown recipe 'fats'; did you mean 'fast'? Known: {known}; {end}"
+    assert message(Recipe.load, "fats") == f"unknown recipe 'fats'; did you mean 'fast'? {end}"
     assert message(Recipe.load, "zzz") == f"unknown recipe 'zzz'; Known: {known}; {end}"
     assert message(Recipe.load, "zz.toml") == f"there is no recipe file 'zz.toml'; {path_end}"
     assert message(Recipe.load, "no/where") == f"there is no recipe file 'no/where'; {path_end}"

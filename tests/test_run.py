@@ -23,6 +23,7 @@ from conftest import STEPS, TINY
 from neocog.errors import NeocogError, RunError
 from neocog.recipe import Recipe
 from neocog.run import MetricsLog, RunDirectory, TensorBoardLog, git_commit
+from neocog.steps import Published, Resolved
 from neocog.training import Plan, Point
 
 
@@ -362,9 +363,108 @@ def test_missing_files_are_named(directory: RunDirectory) -> None:
 
 
 def test_a_recipe_comes_back_whole(directory: RunDirectory) -> None:
+    resolved = Resolved(
+        classes=("0", "1"), image_shape=(1, 8, 8), mean=(0.3,), std=(0.2,), data_checksum="sha256:1", neocog="0.1"
+    )
+    published = Published(source="a lesson", faults=("one", "two"), losses=(0.5, 0.25), batch_epochs=(6, 9))
     recipe = Recipe.load("fast", {"optimizer.lr": 0.02})
     directory.write_recipe(recipe)
-    assert directory.read_recipe().to_toml() == recipe.to_toml()
+    assert refusal(directory.read_recipe) == "'a-run/recipe.toml' has lost its [resolved] table; train again"
+    for more in ({"resolved": resolved}, {"resolved": resolved, "published": published}):
+        whole = recipe.model_copy(update=more)
+        directory.write_recipe(whole)
+        assert directory.read_recipe().to_toml() == whole.to_toml()
+
+
+@pytest.mark.parametrize("text", ["[]", "null", "1", '"accuracy"'])
+def test_results_that_are_no_table_are_named(directory: RunDirectory, text: str) -> None:
+    (directory.path / "results.json").write_text(text)
+    assert refusal(directory.read_results) == "'a-run/results.json' can't be read: it holds no figures; train again"
+
+
+HEAD = "step,epoch,seconds,rate,train_loss,train_accuracy,validation_loss,validation_accuracy,batch_loss,batch_accuracy"
+ROW = "1,0.5,1.25,0.1,2.3,0.25,,,2.5,0.125"
+
+
+def test_metrics_come_back_as_columns(directory: RunDirectory) -> None:
+    log = MetricsLog(directory)
+    log.start(Plan(2, 1))
+    log.point(Point(1, 0.5, 1.25, 0.1, 2.3, 0.25))
+    log.point(Point(2, 1.0, 2.5, 0.1, 1 / 3, 1.0, 0.5, 0.75, 0.25, 1.0))
+    log.end()
+    got = directory.read_metrics()
+    assert list(got) == HEAD.split(",")
+    nan = float("nan")
+    want = [[1, 2], [0.5, 1], [1.25, 2.5], [0.1, 0.1], [2.3, 0.333333], [0.25, 1], *[[nan, value] for value in
+            (0.5, 0.75, 0.25, 1)]]  # fmt: skip
+    np.testing.assert_array_equal(list(got.values()), want)
+    assert {column.dtype for column in got.values()} == {np.dtype(np.float64)}
+
+
+def test_metrics_of_another_neocog_have_all_columns(directory: RunDirectory) -> None:
+    older = ("step,epoch,seconds,rate,train_loss,train_accuracy", "1,0.5,1.25,0.1,2.3,0.25")
+    newer = (f"norm,{HEAD}", f"7,{ROW}")
+    for (head, row), more in ((older, []), (newer, ["norm"])):
+        (directory.path / "metrics.csv").write_text(f"{head}\n{row}\n{row}\n")
+        got = directory.read_metrics()
+        assert list(got) == [*HEAD.split(","), *more]
+        np.testing.assert_array_equal(got["train_loss"], [2.3, 2.3])
+        assert np.isnan(got["batch_loss"]).all() == (head == older[0])
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("", "it is empty"),
+        (HEAD, "its end is missing"),
+        (f"{HEAD}\n{ROW}\n{ROW[:-1]}", "its end is missing"),
+        (f"{HEAD}\n", "it has no points"),
+        ("\n", "it has no column step"),
+        ("<html>\nnot found\n", "it has no column step"),
+        (f"{ROW}\n{ROW}\n", "it has no column step"),
+        (HEAD.replace("train_loss", "loss") + f"\n{ROW}\n", "it has no column train_loss"),
+        (f"{HEAD}\n{ROW}\n1,0.5,1.25\n", "line 3 has 3 values, not 10"),
+        (f"{HEAD}\n{ROW},7\n", "line 2 has 11 values, not 10"),
+        (f"{HEAD}\n{ROW}\n\n{ROW}\n", "line 3 has 0 values, not 10"),
+        (f"{HEAD}\n{ROW.replace('2.3', 'two')}\n", "line 2: train_loss is 'two', which is no number"),
+        (f"{HEAD}\n{ROW.replace('2.3', '')}\n", "line 2: train_loss is '', which is no number"),
+        (f"{HEAD}\n{ROW.replace('2.5', 'x')}\n", "line 2: batch_loss is 'x', which is no number"),
+        (f'{HEAD}\n"{ROW}\n', "unexpected end of data"),
+    ],
+)
+def test_damaged_metrics_are_one_line(directory: RunDirectory, text: str, why: str) -> None:
+    (directory.path / "metrics.csv").write_text(text)
+    assert refusal(directory.read_metrics) == f"'a-run/metrics.csv' can't be read: {why}; train again"
+
+
+def test_metrics_that_are_no_text_or_not_there_are_one_line(directory: RunDirectory) -> None:
+    assert refusal(directory.read_metrics) == (
+        "'a-run/metrics.csv' can't be read: [Errno 2] No such file or directory: 'a-run/metrics.csv'; train again"
+    )
+    (directory.path / "metrics.csv").write_bytes(b"\xff\xfe\n")
+    assert refusal(directory.read_metrics) == (
+        "'a-run/metrics.csv' can't be read: 'utf-8' codec can't decode byte 0xff in position 0: invalid start byte; "
+        "train again"
+    )
+
+
+def test_looks_come_back_and_damaged_ones_still_count(directory: RunDirectory, tmp_path: Path) -> None:
+    assert directory.read_evaluations() == []
+    directory.append_evaluation({"split": "test", "n": 3})
+    path = directory.path / "evaluations.jsonl"
+    with path.open("ab") as file:
+        file.write(b'{"split": "validation", "n"\n\n\xff\n[1]\n')
+    directory.append_evaluation({"split": "bé\u2028"})
+    looks = directory.read_evaluations()
+    assert [{key: value for key, value in look.items() if key != "when"} for look in looks] == [
+        {"split": "test", "n": 3}, {}, {}, {}, {"split": "bé\u2028"},
+    ]  # fmt: skip
+    path.chmod(0)
+    tmp_path.chmod(0o755)
+    with nobody():
+        assert refusal(directory.read_evaluations) == (
+            "'a-run/evaluations.jsonl' can't be read: Permission denied; give a run that can be read"
+        )
 
 
 # ------------------------------------------------------------------------------------------------- a run as a whole
@@ -395,6 +495,16 @@ def test_a_run_leaves_these_files_and_no_others(run: neocog.Run) -> None:
     assert environment["threads"] == 1
     assert environment["data"] == run.recipe.resolved.data_checksum
     assert "git_commit" in environment
+
+
+def test_the_metrics_of_a_run_are_its_curve(run: neocog.Run) -> None:
+    with (run.path / "metrics.csv").open() as lines:
+        rows = list(csv.DictReader(lines))
+    for name, column in run.metrics.items():
+        np.testing.assert_array_equal(column, [float(row[name] or "nan") for row in rows])
+    assert run.metrics["step"].tolist() == [1, 2, 3, 4, 5, 6]
+    assert np.isnan(run.metrics["validation_accuracy"]).tolist() == [True, True, True, False, True, False]
+    assert run.metrics["validation_accuracy"][-1] == pytest.approx(run.validation.accuracy, rel=1e-5)
 
 
 def test_the_weights_load_into_plain_torch(run: neocog.Run) -> None:

@@ -350,6 +350,22 @@ def test_a_plan_reports_a_hundred_times_and_measures_at_most_twenty() -> None:
     assert [done for done in range(1, 8) if uneven.measures_at(done)] == [3, 6, 7]
 
 
+def test_a_plan_reports_for_a_log_too() -> None:
+    plan = Plan(250, 5, 4)
+    want = sorted({*range(3, 251, 3), *range(4, 251, 4), *range(15, 250, 15), 250})
+    assert [done for done in range(1, 251) if plan.reports_at(done)] == want
+    assert [done for done in range(1, 251) if plan.measures_at(done)] == [*range(15, 250, 15), 250]
+
+
+@pytest.mark.parametrize(
+    ("published", "log_every"), [(None, None), ({"source": "a lesson"}, 5), ({"source": "a lesson", "every": 4}, 4)]
+)
+def test_a_published_recipe_plans_for_its_log(arrays: Arrays, published: Any, log_every: int | None) -> None:
+    diary = Diary()
+    trained(arrays, {"published": published} if published else {}, observers=[diary])
+    assert diary.events[0] == ("start", Plan(6, 5, log_every))
+
+
 def test_points_hold_means_since_the_point_before(arrays: Arrays) -> None:
     points = Points()
     trained(arrays, {"train.iterations": 250, "optimizer.lr": 1e-9}, observers=[points])
@@ -362,6 +378,30 @@ def test_points_hold_means_since_the_point_before(arrays: Arrays) -> None:
     assert sum(point.train_loss for point in points.all[:5]) / 5 == pytest.approx(whole, rel=1e-5)
     assert points.all[4].epoch == 3.0
     assert points.all[4].validation_loss is None
+
+
+def test_points_hold_the_last_batch_too(arrays: Arrays) -> None:
+    each, some = Points(), Points()
+    trained(arrays, {"published": {"source": "a lesson", "every": 1}, "train.iterations": 250}, observers=[each])
+    trained(arrays, {"train.iterations": 250}, observers=[some])
+    assert [point.step for point in each.all] == list(range(1, 251))
+    assert all(point.batch_loss == point.train_loss for point in each.all)
+    assert [point.batch_loss for point in some.all] == [each.all[point.step - 1].train_loss for point in some.all]
+    assert [point.batch_accuracy for point in some.all] == [
+        each.all[point.step - 1].train_accuracy for point in some.all
+    ]
+
+
+def test_the_accuracy_of_a_smaller_last_batch_is_a_share_of_it(arrays: Arrays) -> None:
+    points = Points()
+    # Batches of 15, 15 and 10; at a rate of nearly nothing all of them see the same network.
+    changes = {"loader.batch_size": 15, "train.iterations": 3, "optimizer.lr": 1e-9}
+    trained(arrays, changes, observers=[points])
+    counts = [point.batch_accuracy * size for point, size in zip(points.all, (15, 15, 10), strict=True)]
+    with torch.no_grad():
+        right = network()(SCALING(split(arrays).images)).argmax(1) == split(arrays).labels
+    assert counts == pytest.approx([round(count) for count in counts])
+    assert sum(counts) == pytest.approx(int(right.sum()))
 
 
 def test_the_rate_told_is_the_schedules(arrays: Arrays) -> None:
@@ -384,7 +424,67 @@ def test_validation_is_measured_by_hand(arrays: Arrays) -> None:
     assert points.all[-1].validation_accuracy == float((logits.argmax(1) == part.labels).double().mean())
 
 
+# -------------------------------------------------------------------------------------------------------- the clock
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """What training takes for the time; it passes only when a test adds to it, and starts at 0."""
+    now = [0.0]
+    monkeypatch.setattr("neocog.training.time.perf_counter", lambda: now[0])
+    return now
+
+
+@pytest.mark.parametrize("average", [{}, {"train.ema": 0.9}], ids=["plain", "averaged"])
+def test_measuring_and_what_is_done_with_a_point_take_no_time(
+    arrays: Arrays, clock: list[float], monkeypatch: pytest.MonkeyPatch, average: dict[str, Any]
+) -> None:
+    measured: list[float] = []
+
+    def measure(*_: Any) -> tuple[float, float]:
+        clock[0] += 1000
+        measured.append(clock[0])
+        return 0.5, 0.5
+
+    class Slow(Observer):
+        def step(self, done: int) -> None:
+            clock[0] += 1
+
+        def point(self, point: Point) -> None:
+            clock[0] += 100
+
+    monkeypatch.setattr("neocog.training._measure", measure)
+    points = Points()
+    changes = {"train.iterations": 250, **average}
+    result = fit(network(), split(arrays), recipe(changes), SCALING, CPU, split(arrays, 9), [Slow(), points, Slow()])
+    assert len(measured) == 17
+    assert [point.seconds for point in points.all] == [2.0 * point.step for point in points.all]
+    assert result.seconds == 500
+
+
 # ------------------------------------------------------------------------------------------- when something breaks
+
+
+class FailsAt(Observer):
+    """Raises at its second point, and keeps the weights that it saw there."""
+
+    def __init__(self, model: nn.Module) -> None:
+        self.model, self.seen = model, b""
+
+    def point(self, point: Point) -> None:
+        if point.step == 2:
+            self.seen = bits(self.model)
+            raise OSError("no space left")
+
+
+def test_observers_see_the_average_and_training_gets_its_weights_back(arrays: Arrays) -> None:
+    model, diary, text = network(), Diary(), TINY
+    fails, changes = FailsAt(model), {"train.ema": 0.9}
+    with pytest.raises(OSError, match=r"^no space left$"):
+        fit(model, split(arrays), recipe(changes), SCALING, CPU, observers=[diary, fails])
+    assert bits(model) == bits(trained(arrays, {"train.iterations": 2}, text))
+    assert fails.seen == bits(trained(arrays, {"train.iterations": 2, **changes}, text)) != bits(model)
+    assert diary.events[-1] == ("end",)
 
 
 def test_an_infinite_loss_is_one_line_and_observers_are_told_the_end(arrays: Arrays) -> None:

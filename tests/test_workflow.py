@@ -368,9 +368,16 @@ def test_damage_in_a_run_is_one_line(arrays: Arrays) -> None:
     run = trained(arrays)
     recipe = (run.path / "recipe.toml").read_text()
     (run.path / "recipe.toml").write_text(recipe.split("[resolved]")[0])
-    assert refusal(RunError, neocog.load, run.path) == (
-        "'runs/fast-arrays-1/recipe.toml' has lost its [resolved] table; train again"
-    )
+    for reader in (
+        lambda: neocog.load(run.path),
+        lambda: neocog.evaluate(run.path, data=arrays),
+        lambda: run.test,
+        lambda: run.test_openings,
+        lambda: str(run),
+    ):
+        assert refusal(RunError, reader) == (
+            "'runs/fast-arrays-1/recipe.toml' has lost its [resolved] table; train again"
+        )
     (run.path / "recipe.toml").write_text(recipe)
     for name, reader in (
         ("weights.safetensors", lambda: neocog.load(run.path)),
@@ -378,6 +385,105 @@ def test_damage_in_a_run_is_one_line(arrays: Arrays) -> None:
     ):
         (run.path / name).write_bytes((run.path / name).read_bytes()[:100])
         assert refusal(RunError, reader).startswith(f"'runs/fast-arrays-1/{name}' can't be read: ")
+
+
+# ----------------------------------------------------------------------------------- openings of the test part
+
+
+def test_each_opening_of_the_runs_own_test_part_is_counted(shapes: Path) -> None:
+    run = trained(shapes)
+    assert run.results["test_openings"] == run.test_openings == 1
+    neocog.evaluate(run.path)
+    assert run.test_openings == 2
+    neocog.evaluate(run.path, split="val")
+    assert run.test_openings == 2
+    fill(Path("others"), each=4, size=24)
+    neocog.evaluate(run.path, data="others", tell=str)
+    for part in ("train", "test"):
+        fill(Path("parted") / part, each=4)
+    assert neocog.evaluate(run.path, data="parted").split == "test"  # another test part
+    fill(Path("elsewhere") / "test", each=3)
+    assert neocog.evaluate(run.path, data="elsewhere/test", tell=str).split == "test"  # only called so
+    assert run.test_openings == 2
+    shapes.rename("moved")
+    neocog.evaluate(run, data="moved")
+    assert run.test_openings == neocog.Run.open(run.path).test_openings == 3
+    assert run.results["test_openings"] == 1
+    assert str(run).splitlines()[0].endswith(" pictures; opened 3 times)")
+
+
+def test_a_look_whose_line_is_damaged_counts(shapes: Path) -> None:
+    run = trained(shapes)
+    neocog.evaluate(run.path, split="val")
+    with (run.path / "evaluations.jsonl").open("a") as file:
+        file.write('{"when": "2026-01-01", "split": "te\n{"when": "2026-01-02", "split": "validation"}\n[3]\n')
+    assert run.test_openings == 3
+
+
+def test_a_test_part_that_is_kept_closed_may_be_opened_later(shapes: Path) -> None:
+    run = trained(shapes, open_test=False)
+    assert (run.test, run.test_openings, run.results["open_test"]) == (None, 0, False)
+    assert run.validation.n == run.results["val_pictures"] > 0
+    found = neocog.evaluate(run)
+    assert run.test_openings == 1
+    other = trained(shapes)
+    assert (run.path / "weights.safetensors").read_bytes() == (other.path / "weights.safetensors").read_bytes()
+    np.testing.assert_array_equal(found.probabilities, other.test.probabilities)
+
+
+def test_a_run_without_any_measured_part_opens_again(arrays: Arrays) -> None:
+    run = neocog.Run.open(trained(arrays, open_test=False, set={"dataset.validation": 0}).path)
+    assert run.test is run.validation is None
+    assert str(run).splitlines()[:2] == [
+        "test accuracy       not measured: the test part was kept closed",
+        "validation accuracy not measured: no validation part was held out",
+    ]
+
+
+# --------------------------------------------------------------------------------------------- runs of older versions
+
+
+def aged(run: neocog.Run) -> neocog.Run:
+    """The run as version 0.1 left it: fewer figures, fewer columns, no table of what is published."""
+    path = run.path
+    results = json.loads((path / "results.json").read_text())
+    for key in ("test_openings", "open_test", "steps_per_epoch", "as_published"):
+        results.pop(key, None)
+    (path / "results.json").write_text(json.dumps(results))
+    lines = [line.split(",") for line in (path / "metrics.csv").read_text().splitlines()]
+    assert lines[0][8:] == ["batch_loss", "batch_accuracy"]
+    (path / "metrics.csv").write_text("".join(",".join(line[:8]) + "\n" for line in lines))
+    text = (path / "recipe.toml").read_text()
+    assert "[published]" not in text
+    (path / "recipe.toml").write_text(text.replace('init = "torch"\n', ""))
+    return neocog.Run.open(path)
+
+
+def test_an_older_run_still_opens(shapes: Path) -> None:
+    run = trained(shapes)
+    said, stored, metrics = str(run), run.test, run.metrics
+    old = aged(run)
+    assert str(old) == said
+    assert "opened" not in said
+    assert old.test_openings == 1
+    np.testing.assert_array_equal(old.test.probabilities, stored.probabilities)
+    assert list(old.metrics) == list(metrics)
+    for name in ("step", "train_loss", "validation_accuracy"):
+        np.testing.assert_array_equal(old.metrics[name], metrics[name])
+    assert np.isnan(old.metrics["batch_loss"]).all()
+    again = neocog.evaluate(old)
+    np.testing.assert_array_equal(again.probabilities, stored.probabilities)
+    assert old.test_openings == 2
+    paths = [shapes / name for name in stored.names]
+    assert neocog.load(old).predict(paths) == [stored.classes[place] for place in stored.predictions]
+    repeated = neocog.train(old.path)
+    assert (repeated.path / "weights.safetensors").read_bytes() == (old.path / "weights.safetensors").read_bytes()
+
+
+def test_an_older_run_without_a_test_part(arrays: Arrays) -> None:
+    old = aged(trained(arrays, set={"dataset.test": 0}))
+    assert (old.test, old.test_openings) == (None, 0)
+    assert str(old).splitlines()[0] == "test accuracy       not measured: the data has no test part"
 
 
 # ---------------------------------------------------------------------------------------------------- code as a model

@@ -25,12 +25,23 @@ if TYPE_CHECKING:
     from neocog.predict import Classifier
     from neocog.progress import ProgressBar
     from neocog.recipe import Recipe, shipped_recipes
+    from neocog.statistics.comparison import Comparison, RunComparison
+    from neocog.statistics.many_runs import RunComparisons
+    from neocog.statistics.rates import RateRange
+    from neocog.statistics.reproduction import Reproduction
+    from neocog.statistics.sweep import Sweep
+    from neocog.studies.comparing import compare
+    from neocog.studies.rate_finding import lr_find
+    from neocog.studies.reproducing import reproduce
+    from neocog.studies.sweeping import sweep
+    from neocog.studies.watching import SeedTable
     from neocog.summary import Summary
     from neocog.training import Observer, Plan, Point
     from neocog.workflow import describe_data, summarize, train
 
 _HOMES = {
     "Classifier": "predict",
+    "Comparison": "statistics.comparison",
     "Convolved": "filtering",
     "Evaluation": "evaluation",
     "Kernel": "kernels",
@@ -39,10 +50,17 @@ _HOMES = {
     "Plan": "training",
     "Point": "training",
     "ProgressBar": "progress",
+    "RateRange": "statistics.rates",
     "Recipe": "recipe",
+    "Reproduction": "statistics.reproduction",
     "Run": "finished",
+    "RunComparison": "statistics.comparison",
+    "RunComparisons": "statistics.many_runs",
+    "SeedTable": "studies.watching",
     "Summary": "summary",
+    "Sweep": "statistics.sweep",
     "catalogue": "data",
+    "compare": "studies.comparing",
     "convolve": "filtering",
     "describe_data": "workflow",
     "evaluate": "finished",
@@ -50,15 +68,19 @@ _HOMES = {
     "kernel": "kernels",
     "learn_kernel": "kernels",
     "load": "finished",
+    "lr_find": "studies.rate_finding",
     "mean_interval": "evaluation",
     "parse": "layers",
+    "reproduce": "studies.reproducing",
     "shipped_recipes": "recipe",
     "summarize": "workflow",
+    "sweep": "studies.sweeping",
     "train": "workflow",
     "wilson_interval": "evaluation",
 }
 __all__ = [
     "Classifier",
+    "Comparison",
     "Convolved",
     "Evaluation",
     "Kernel",
@@ -67,10 +89,17 @@ __all__ = [
     "Plan",
     "Point",
     "ProgressBar",
+    "RateRange",
     "Recipe",
+    "Reproduction",
     "Run",
+    "RunComparison",
+    "RunComparisons",
+    "SeedTable",
     "Summary",
+    "Sweep",
     "catalogue",
+    "compare",
     "convolve",
     "describe_data",
     "evaluate",
@@ -78,10 +107,13 @@ __all__ = [
     "kernel",
     "learn_kernel",
     "load",
+    "lr_find",
     "mean_interval",
     "parse",
+    "reproduce",
     "shipped_recipes",
     "summarize",
+    "sweep",
     "train",
     "wilson_interval",
 ]

@@ -215,12 +215,13 @@ def evaluate_predictions(
     )
 
 
-def wilson_interval(successes: int, n: int, confidence: float = CONFIDENCE) -> tuple[float, float]:
+def wilson_interval(successes: float, n: int, confidence: float = CONFIDENCE) -> tuple[float, float]:
     """The interval of a share that was seen `successes` times in `n` independent tries (Wilson 1927).
 
         (p + z²/2n ± z·√(p(1 − p)/n + z²/4n²)) / (1 + z²/n),    p = successes/n,  z the normal quantile
 
     It stays inside [0, 1] and is honest near 100 %, where p ± z·√(p(1 − p)/n) is too narrow.
+    A try that is half a success, such as a tie between two sides, may count 0.5.
     Raises DataError when 0 ≤ successes ≤ n, n ≥ 1 doesn't hold.
 
     >>> [round(bound, 4) for bound in wilson_interval(9928, 10000)]

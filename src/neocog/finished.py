@@ -19,7 +19,7 @@ from neocog.evaluation import Evaluation, evaluate_predictions
 from neocog.networks import Model, build, refuse_foreign_code
 from neocog.predict import Classifier
 from neocog.recipe import Recipe
-from neocog.render import train_text
+from neocog.render.runs import train_text
 from neocog.run import RunDirectory
 
 Data = str | Path | tuple[Any, Any] | list[Any]
@@ -56,7 +56,7 @@ class Run:
 
     @cached_property
     def metrics(self) -> dict[str, np.ndarray[Any, Any]]:
-        """The learning curve: each column of metrics.csv, NaN where nothing was measured at that point."""
+        """The learning curve: each field of a `Point` as an array (points,), NaN where nothing was measured."""
         return self.directory.read_metrics()
 
     @property
@@ -66,7 +66,7 @@ class Run:
 
     @property
     def train_seconds(self) -> float:
-        """How long the training took; reading data and measuring on the validation part are not counted."""
+        """How long the training took; reading data and measuring are not counted."""
         return float(self.results["train_seconds"])
 
     @cached_property
@@ -76,8 +76,20 @@ class Run:
 
     @cached_property
     def test(self) -> Evaluation | None:
-        """How good the network is on the test part; None where the data has none."""
+        """How good the network is on the test part; None where the data has none, or it was kept closed."""
         return self._stored("test")
+
+    @property
+    def test_openings(self) -> int:
+        """How often the test part was opened: by the training itself, and by each call of `evaluate` since."""
+        assert self.recipe.resolved is not None
+        own = self.recipe.resolved.data_checksum
+        # A run of an older neocog doesn't say; it opened the test part once, at its end.
+        first = self.results.get("test_openings", self.results["test_accuracy"] is not None)
+        looks = self.directory.read_evaluations()
+        return int(first) + sum(
+            (look.get("split", "test"), look.get("checksum", own)) == ("test", own) for look in looks
+        )
 
     def _stored(self, split: str) -> Evaluation | None:
         assert self.recipe.resolved is not None
@@ -97,7 +109,7 @@ class Run:
             raise RunError(f"'{self.path / 'predictions.npz'}' has lost its part {error}; train again") from None
 
     def __str__(self) -> str:
-        return train_text(self.results)
+        return train_text({**self.results, "test_openings": self.test_openings})
 
     def __repr__(self) -> str:
         return f"<Run '{self.path}'>"
@@ -123,8 +135,8 @@ def evaluate(
     Other data that has no parts, such as a plain folder of pictures, is measured whole. The run's own data is known
     again by its checksum, under any name, and only what was held out of it is measured; a part of it, or a changed copy
     in another place, is other data, pictures that were trained on included. Each call is noted in the run's
-    evaluations.jsonl, so that one can see how often the test part was looked at. `tell` gets each remark, such as a
-    file that is no picture; they are warnings unless it is given.
+    evaluations.jsonl, and `Run.test_openings` counts those that opened the run's own test part. `tell` gets each
+    remark, such as a file that is no picture; they are warnings unless it is given.
     """
     if split not in SPLITS:
         raise RecipeError(f"split '{split}': give val or test")
@@ -212,8 +224,7 @@ def measured(classifier: Classifier, split: Split, name: str, classes: tuple[str
 def classifier_of(directory: RunDirectory, model: Model | None, compute: Compute) -> Classifier:
     """The classifier whose recipe and weights lie in a run directory."""
     recipe = directory.read_recipe()
-    if recipe.resolved is None:
-        raise RunError(f"'{directory.path / 'recipe.toml'}' has lost its [resolved] table; train again")
+    assert recipe.resolved is not None
     refuse_foreign_code(recipe, model)
     if model is not None and recipe.model.factory is None:
         raise RecipeError("this run's network is a layer text, which it knows itself; leave --model out")

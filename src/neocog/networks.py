@@ -13,6 +13,7 @@ from torch import nn
 
 from neocog.errors import LayerError, NeocogError, OperationError, RecipeError
 from neocog.inference import evaluation_mode
+from neocog.initial import set_first_weights
 from neocog.layers import Layers
 from neocog.layers.modules import SameConv2d
 from neocog.layers.stack import Placed
@@ -67,6 +68,7 @@ def build(recipe: Recipe, image_shape: tuple[int, int, int], classes: int, model
         else:
             assert model is not None
             network, names = from_code(model, image_shape, classes), {}
+    set_first_weights(network, recipe.model.init, recipe.train.seed)
     if recipe.model.convolution != "torch":
         _use_method(network, recipe.model.convolution, image_shape, names)
     return network

@@ -21,7 +21,12 @@ from neocog.steps import OPTIMIZERS, SCHEDULES
 
 # The share of the steps on the way up, the first factor, the last one. One-cycle's are torch's OneCycleLR's.
 SHAPES: Mapping[str, tuple[float, float, float]] = MappingProxyType(
-    {"cosine": (0.0, 0.0, 0.0), "linear": (0.25, 0.1, 0.01), "one-cycle": (0.3, 1 / 25, 1 / 25e4)}
+    {
+        "cosine": (0.0, 0.0, 0.0),
+        "linear": (0.25, 0.1, 0.01),
+        "one-cycle": (0.3, 1 / 25, 1 / 25e4),
+        "exponential": (0.0, 1.0, 0.01),
+    }
 )
 
 _FUSED_DEVICES = {"cpu", "cuda", "mps"}
@@ -132,9 +137,10 @@ def rate_factor(
         cosine      half a cosine wave from 1 down to `end`, after a straight warm-up if one is asked for
         linear      straight up from `start` to 1 over the first `warmup` share of the steps, straight down to `end`
         one-cycle   half cosine waves: `start` up to 1, then down to `end` (Smith & Topin 2018)
+        exponential start·(end/start)^(step/last): the same ratio from each step to the next, up or down
 
-    Options left at None come from `SHAPES`. The first step has the factor `start` (where there is a warm-up),
-    the last one `end`. Raises RecipeError for an unknown name.
+    Options left at None come from `SHAPES`. The first step has the factor `start` (where there is a warm-up, and with
+    `exponential`), the last one `end`. Raises RecipeError for an unknown name.
 
     >>> [round(rate_factor("linear", step, 5), 3) for step in range(5)]
     [0.1, 1.0, 0.67, 0.34, 0.01]
@@ -150,6 +156,8 @@ def rate_factor(
     start = own_start if start is None else start
     end = own_end if end is None else end
     last = max(total_steps - 1, 1)
+    if name == "exponential":
+        return float(start * (end / start) ** (step / last))
     # torch's OneCycleLR reaches its peak one step before the share is over; the others at the share itself.
     peak = max(warmup * total_steps - 1, 0.0) if name == "one-cycle" else warmup * last
     rise = _cosine_blend if name == "one-cycle" else _line

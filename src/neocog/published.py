@@ -19,8 +19,9 @@ from neocog.training import Observer, Plan, Point
 class PublishedLog(Observer):
     """The log that a published recipe prints while it trains; `record` adds the figures of its end.
 
-    A line has the step, the epoch, the loss (of the last batch, or its mean since the line before), the accuracy on the
-    last batch, and, where the lesson takes the test part for its progress meter, the accuracy there.
+    A line has the step, the epoch, the loss (of the last batch, or its mean over the steps since the line before), the
+    accuracy on the last batch, and, where the lesson takes the test part for its progress meter, the accuracy there.
+    Steps after the last whole epoch, or the last multiple of `every`, have no line, as in the lessons' own loops.
     """
 
     def __init__(self, recipe: Recipe, model: nn.Module, dataset: Dataset, normalization: Normalization) -> None:
@@ -29,57 +30,67 @@ class PublishedLog(Observer):
         self.model, self.dataset, self.normalization = model, dataset, normalization
         self.openings = 0
         self.lines: list[dict[str, Any]] = []
-        self._since_line: list[tuple[int, float]] = []  # steps and mean loss of each point
-        self._last = 0
+        self._last = 0  # the step of the point before
+        self._sum = 0.0  # of the losses since the line before
 
     def start(self, plan: Plan) -> None:
-        self.every = self.published.every or plan.steps_per_epoch
+        assert plan.log_every is not None
+        self.every = plan.log_every
 
     def point(self, point: Point) -> None:
-        self._since_line.append((point.step - self._last, point.train_loss))
+        self._sum += point.train_loss * (point.step - self._last)
         self._last = point.step
         if point.step % self.every:
             return
-        steps = sum(count for count, _ in self._since_line)
-        mean = sum(count * loss for count, loss in self._since_line) / steps
-        self._since_line = []
         line: dict[str, Any] = {
             "step": point.step,
             "epoch": point.epoch,
-            "loss": point.batch_loss if self.published.loss == "batch" else mean,
+            "loss": point.batch_loss if self.published.loss == "batch" else self._sum / self.every,
             "batch_accuracy": point.batch_accuracy,
         }
+        self._sum = 0.0
         if self.published.meter and self.dataset.test is not None:
-            line["test_accuracy"] = accuracy_of(self.model, self.dataset.test, self.normalization)
-            self.openings += 1
+            line["test_accuracy"] = self._opened_test(self.dataset.test)
         self.lines.append(line)
 
     def record(self, test_accuracy: float | None) -> dict[str, Any]:
-        """What the lesson reports: `accuracy`, measured on `part`, the log, and how often the test part was opened.
+        """What the lesson reports: `accuracy`, measured on `part`, the log, and how often this opened the test part.
 
-        `test_accuracy` is that of the finished model, which is what all lessons but one report.
+        `test_accuracy` is that of the finished model, which is what all lessons but one report; None without a test
+        part. It is measured elsewhere, so it is not among the openings.
         """
         published, train = self.published, self.dataset.train
         reported = test_accuracy
         if published.part == "train":
-            reported = accuracy_of(
-                self.model, train, self.normalization, dropout_seed=self.seed if published.dropout else None
-            )
+            reported = self._accuracy(train, published.dropout)
+        elif published.dropout and self.dataset.test is not None:
+            reported = self._opened_test(self.dataset.test, dropout=True)
         return {
             "accuracy": reported,
             "part": published.part,
             "dropout": published.dropout,
-            "train_accuracy": accuracy_of(self.model, train, self.normalization) if published.train_accuracy else None,
+            "train_accuracy": self._accuracy(train) if published.train_accuracy else None,
             "openings": self.openings,
             "faults": list(published.faults),
             "log": self.lines,
         }
 
+    def _opened_test(self, test: Split, dropout: bool = False) -> float:
+        self.openings += 1
+        return self._accuracy(test, dropout)
+
+    def _accuracy(self, split: Split, dropout: bool = False) -> float:
+        return accuracy_of(self.model, split, self.normalization, dropout_seed=self.seed if dropout else None)
+
 
 def accuracy_of(
     model: nn.Module, split: Split, normalization: Normalization, *, dropout_seed: int | None = None
 ) -> float:
-    """The share of pictures that the model names rightly; with a seed, while dropout goes on throwing values away."""
+    """The share of pictures that the model names rightly; with a seed, while dropout goes on throwing values away.
+
+    What dropout throws away comes from that seed's own stream. The model's modes and torch's random state are left as
+    found.
+    """
     if dropout_seed is None:
         logits = logits_of(model, split.images, normalization)
     else:

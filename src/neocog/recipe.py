@@ -142,7 +142,8 @@ def _read(what: str | Path) -> tuple[dict[str, Any], str]:
         if path.suffix == ".toml" or len(path.parts) > 1:
             raise RecipeError(f"there is no recipe file '{path}'; give a recipe's name, a TOML file or a run directory")
         missing = unknown("recipe", name, shipped_recipes())
-        raise RecipeError(f"{missing}; give one of these names, a TOML file or a run directory")
+        stop = "" if missing.endswith("?") else ";"
+        raise RecipeError(f"{missing}{stop} `neocog recipes` lists them; a TOML file or a run directory will do, too")
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

@@ -6,8 +6,9 @@
     metrics.csv           the learning curve
     weights.safetensors   the state dict of the network
     predictions.npz       probabilities for each picture of each measured part
-    results.json          the figures; written last, so its presence says that the run is complete
-    evaluations.jsonl     each later look at a part, one line each
+    results.json          the figures, and how often the test part was opened for them; written last, so its presence
+                          says that the run is complete
+    evaluations.jsonl     each look at a part since then, one line each
 
 Files are written to a temporary name beside their own and then renamed, so that none is ever half there.
 """
@@ -18,13 +19,14 @@ import csv
 import errno
 import itertools
 import json
+import math
 import os
 import subprocess
 import tempfile
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, fields
+from dataclasses import MISSING, asdict, fields
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
@@ -123,26 +125,44 @@ class RunDirectory:
         except OSError as error:
             raise RunError(f"cannot write '{path}': {error.strerror}; the evaluation was not noted") from None
 
+    def read_evaluations(self) -> list[dict[str, Any]]:
+        """The log of looks at a part, oldest first; empty for a line that can't be read, which was a look as well."""
+        path = self.path / "evaluations.jsonl"
+        try:
+            lines = path.read_text(encoding="utf-8", errors="replace").split("\n")  # names may hold other line ends
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise RunError(f"'{path}' can't be read: {error.strerror}; give a run that can be read") from None
+        return [_json_object(line) for line in lines if line.strip()]
+
     def read_recipe(self) -> Recipe:
-        """The recipe as it was run."""
-        return Recipe.load(self.path / "recipe.toml")
+        """The recipe as it was run, with what training found out about its data."""
+        recipe = Recipe.load(self.path / "recipe.toml")
+        if recipe.resolved is None:
+            raise RunError(f"'{self.path / 'recipe.toml'}' has lost its [resolved] table; train again")
+        return recipe
 
     def read_results(self) -> dict[str, Any]:
         """The figures."""
+        path = self.path / "results.json"
         try:
-            results: dict[str, Any] = json.loads((self.path / "results.json").read_text(encoding="utf-8"))
+            results = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
-            raise RunError(f"'{self.path / 'results.json'}' can't be read: {error}; train again") from None
+            raise RunError(f"'{path}' can't be read: {error}; train again") from None
+        if not isinstance(results, dict):
+            raise RunError(f"'{path}' can't be read: it holds no figures; train again")
         return results
 
     def read_metrics(self) -> dict[str, np.ndarray[Any, Any]]:
-        """The learning curve: each column of metrics.csv as float64 (points,), NaN where nothing was measured."""
+        """The learning curve: a column for each field of `Point`, float64 (points,), NaN where nothing was measured.
+
+        Columns that an older neocog didn't write are NaN throughout. Raises RunError when the file is damaged.
+        """
         path = self.path / "metrics.csv"
         try:
-            with path.open(encoding="utf-8", newline="") as file:
-                rows = list(csv.DictReader(file, strict=True))
-            return {name: np.array([float(row[name] or "nan") for row in rows]) for name in (rows[0] if rows else ())}
-        except (OSError, ValueError, TypeError, KeyError, csv.Error) as error:
+            return _columns(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError, csv.Error) as error:
             raise RunError(f"'{path}' can't be read: {error}; train again") from None
 
     def read_weights(self) -> dict[str, Tensor]:
@@ -289,6 +309,38 @@ def _taken(path: Path) -> RunError:
 
 def _cannot_write(path: Path, error: OSError) -> RunError:
     return RunError(f"cannot write '{path}': {error.strerror}; give a --run in a place that can be written")
+
+
+def _json_object(line: str) -> dict[str, Any]:
+    try:
+        found = json.loads(line)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _columns(text: str) -> dict[str, np.ndarray[Any, Any]]:
+    """The columns of metrics.csv. Raises ValueError naming what is wrong with them."""
+    if not text.endswith("\n"):
+        raise ValueError("its end is missing" if text else "it is empty")
+    head, *rows = csv.reader(text.splitlines(), strict=True)
+    for field in fields(Point):
+        if field.default is MISSING and field.name not in head:
+            raise ValueError(f"it has no column {field.name}")
+    if not rows:
+        raise ValueError("it has no points")
+    columns: dict[str, Any] = {field.name: np.full(len(rows), math.nan) for field in fields(Point)}
+    columns |= {name: np.empty(len(rows)) for name in head}
+    optional = {field.name for field in fields(Point) if field.default is not MISSING}
+    for place, row in enumerate(rows):
+        if len(row) != len(head):
+            raise ValueError(f"line {place + 2} has {len(row)} values, not {len(head)}")
+        for name, value in zip(head, row, strict=True):
+            try:
+                columns[name][place] = math.nan if name in optional and not value else float(value)
+            except ValueError:
+                raise ValueError(f"line {place + 2}: {name} is '{value}', which is no number") from None
+    return columns
 
 
 def _number(value: float | int | None) -> str:

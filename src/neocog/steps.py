@@ -24,6 +24,7 @@ SCHEDULES: dict[str, tuple[str, ...]] = {
     "cosine": ("warmup", "start", "end"),
     "linear": ("warmup", "start", "end"),
     "one-cycle": ("warmup", "start", "end"),
+    "exponential": ("start", "end"),
 }
 CONVOLUTIONS = ("torch", *METHODS)
 
@@ -77,6 +78,9 @@ class ModelStep(Step):
 
     layers: str | None = None
     factory: str | None = Field(None, description="module:factory, called with (in_channels, classes)")
+    init: Literal["torch", "kaiming", "xavier", "normal"] = Field(
+        "torch", description="the first weights of convolutions and linear layers"
+    )
     convolution: str = Field("torch", description="what computes the convolutions: torch, or a method of neocog.ops")
 
     @field_validator("convolution")
@@ -122,7 +126,7 @@ class OptimizerStep(Step):
 class ScheduleStep(Step):
     """Step 6, too: the learning rate over time."""
 
-    name: Literal["constant", "step", "cosine", "linear", "one-cycle"] = "constant"
+    name: Literal["constant", "step", "cosine", "linear", "one-cycle", "exponential"] = "constant"
     warmup: float | None = Field(None, ge=0, le=1, description="the share of the steps on the way up")
     start: float | None = Field(None, ge=0, le=1, description="the first rate as a share of optimizer.lr")
     end: float | None = Field(None, ge=0, le=1, description="the last rate as a share of optimizer.lr")
@@ -132,6 +136,9 @@ class ScheduleStep(Step):
     @model_validator(mode="after")
     def _only_its_own_keys(self) -> ScheduleStep:
         _refuse_foreign(self, "schedule", SCHEDULES)
+        for key in ("start", "end"):
+            if self.name == "exponential" and getattr(self, key) == 0:
+                raise ValueError(f"schedule.{key} = 0: no constant ratio leads to 0; give a small share, such as 1e-4")
         return self
 
 

@@ -36,7 +36,7 @@ class Plan:
 
     total_steps: int
     steps_per_epoch: int
-    log_every: int | None = None  # a point at each multiple of this, too
+    log_every: int | None = None  # a published recipe's log has a line so often, and needs a point at each
 
     def measures_at(self, done: int) -> bool:
         """Whether the validation part is looked at after so many steps: at epoch ends, but not too often."""
@@ -55,7 +55,7 @@ class Point:
 
     step: int  # steps done
     epoch: float
-    seconds: float  # of training; measuring, and what observers do with a point, is not counted
+    seconds: float  # of training; measuring and what observers do with a point are not counted
     rate: float
     train_loss: float
     train_accuracy: float
@@ -67,7 +67,7 @@ class Point:
 
 @dataclass(frozen=True)
 class Trained:
-    """What a finished training took; the seconds leave out measuring."""
+    """What a finished training took; the seconds leave out the same as those of a `Point`."""
 
     steps: int
     steps_per_epoch: int
@@ -78,7 +78,7 @@ class Observer:
     """Something that watches a run. Each method does nothing unless a subclass says otherwise.
 
     The order is always: `start` once, then `step` after each step with `point` after some of them, then `end` once,
-    also when training stops early.
+    also when training stops early. The clock of training runs during `step`, and stands still during `point`.
     """
 
     def start(self, plan: Plan) -> None:
@@ -88,7 +88,7 @@ class Observer:
         """A step is done."""
 
     def point(self, point: Point) -> None:
-        """A point of the learning curve is known."""
+        """A point of the learning curve is known; the model holds the weights that are measured, averaged or not."""
 
     def end(self) -> None:
         """Training is over."""
@@ -102,16 +102,19 @@ def fit(
     compute: Compute,
     validation: Split | None = None,
     observers: Sequence[Observer] = (),
+    *,
+    log_every: int | None = None,
 ) -> Trained:
     """Trains `model` in place, as the recipe says.
 
     The model is moved to the device. On a CPU the same seed and number of threads give the same weights, bit for bit.
+    `log_every` asks for a point of the curve at each multiple of so many steps, too.
     Raises TrainingError when the loss is no longer a number.
     """
     keep_freed_memory()
     forward = fastest(model, compute)
     batches = _batches(training, recipe, normalization, compute)
-    plan = _plan(recipe, batches.per_epoch)
+    plan = _plan(recipe, batches.per_epoch, log_every)
     optimizer = build_optimizer(model, **_given(recipe.optimizer))
     schedule = _given(recipe.schedule)
     weights = _class_weights(recipe, training, compute)
@@ -210,15 +213,17 @@ class _Curve:
 
     @contextmanager
     def paused(self) -> Iterator[None]:
-        """The clock stands still: measuring is not training."""
+        """The clock stands still: measuring is not training, nor is what observers do with a point."""
         self.losses[-1].item()  # a GPU works behind our back: let it finish what belongs to training
         self.stopped = time.perf_counter()
-        yield
-        self.began += time.perf_counter() - self.stopped
-        self.stopped = None
+        try:
+            yield
+        finally:
+            self.began += time.perf_counter() - self.stopped
+            self.stopped = None
 
     def seconds(self) -> float:
-        return (self.stopped or time.perf_counter()) - self.began
+        return (time.perf_counter() if self.stopped is None else self.stopped) - self.began
 
     def point(
         self, done: int, plan: Plan, optimizer: torch.optim.Optimizer, measured: tuple[float, float] | None
@@ -247,10 +252,12 @@ class _Curve:
         )
 
 
-def _plan(recipe: Recipe, steps_per_epoch: int) -> Plan:
+def _plan(recipe: Recipe, steps_per_epoch: int, log_every: int | None) -> Plan:
     epochs, iterations = recipe.train.epochs, recipe.train.iterations
     total = iterations if iterations is not None else max(1, round((epochs or 1) * steps_per_epoch))
-    return Plan(total, steps_per_epoch, recipe.published.every if recipe.published else None)
+    if recipe.published:  # a long training isn't measured at each epoch's end, where a lesson's log may have its lines
+        log_every = recipe.published.every or steps_per_epoch
+    return Plan(total, steps_per_epoch, log_every)
 
 
 def _batches(training: Split, recipe: Recipe, normalization: Normalization, compute: Compute) -> Batches:

@@ -45,7 +45,8 @@ def train(
 ) -> Run:
     """Trains a classifier and measures it: on validation data, and once, at the end, on the test part.
 
-    A published recipe is measured as its lesson does it, too, under `as_published` in the results.
+    A published recipe is measured as its lesson does it, too, under `as_published` in the results. That may open the
+    test part more often; `Run.test_openings` counts.
 
     Args:
         recipe: the name of a shipped recipe, a TOML file, a run directory, or a `Recipe`.
@@ -55,7 +56,8 @@ def train(
             of the recipe's.
         set: other values by dotted key, such as {"optimizer.lr": 0.02}.
         run: the directory to make; by default runs/RECIPE-DATA-1, -2, …
-        open_test: whether the test part is measured at all; a choice among many is made without it.
+        open_test: whether the test part is measured at all; a choice among many is made without it. A published
+            recipe is then not measured as its lesson does it.
         progress: called with (what, done, total) while data is made ready.
         tell: called with each remark about the data, such as a file that is no picture; they are warnings unless given.
 
@@ -224,9 +226,11 @@ def _finished(
                 f"{part}_probabilities": found.probabilities,
                 f"{part}_name": np.array(found.names or [""] * found.n),
             }
-    if published:
-        results["as_published"] = published.record(results["test_accuracy"])
+    as_published = published and published.record(results["test_accuracy"])
+    results["open_test"] = open_test
     results["test_openings"] = (results["test_accuracy"] is not None) + (published.openings if published else 0)
+    if as_published:
+        results["as_published"] = as_published
     directory.write_predictions(stored)
     directory.write_json("results.json", results)
     return Run(directory)

@@ -11,11 +11,9 @@ import neocog
 from conftest import STEPS, TINY, Answer, fill
 from neocog.layers import WORDS
 from neocog.layers.blocks import BLOCKS
-from neocog.recipe import shipped_recipes
 
 Cli = Callable[..., Answer]
 SETS = [word for key, value in STEPS.items() for word in ("--set", f"{key}={value}")]
-RECIPES = ", ".join(shipped_recipes())
 NO_DATA = (
     "'mnst' is no data set neocog knows, and there is no such folder; did you mean 'mnist'? "
     f"Known: {', '.join(neocog.catalogue)}"
@@ -28,8 +26,8 @@ LAYERS = ", ".join(sorted([*WORDS, *BLOCKS]))
     [
         (
             ["train", "fats"],
-            f"unknown recipe 'fats'; did you mean 'fast'? Known: {RECIPES}; give one of these names, a TOML file or a "
-            "run directory",
+            "unknown recipe 'fats'; did you mean 'fast'? `neocog recipes` lists them; a TOML file or a run directory "
+            "will do, too",
         ),
         (
             ["train", "mine.toml"],
@@ -85,8 +83,8 @@ LAYERS = ", ".join(sorted([*WORDS, *BLOCKS]))
         ),
         (
             ["recipes", "fats"],
-            f"unknown recipe 'fats'; did you mean 'fast'? Known: {RECIPES}; give one of these names, a "
-            "TOML file or a run directory",
+            "unknown recipe 'fats'; did you mean 'fast'? `neocog recipes` lists them; a TOML file or a run directory "
+            "will do, too",
         ),
         (["train", "--data", "mnst"], NO_DATA),
         (["data", "show", "mnst"], NO_DATA),

@@ -13,6 +13,7 @@ import pytest
 
 import neocog
 from conftest import ENVIRONMENT, STEPS, TINY, Answer, drawn
+from neocog.errors import RunError
 
 Cli = Callable[..., Answer]
 SETS = [word for key, value in STEPS.items() for word in ("--set", f"{key}={value}")]
@@ -53,6 +54,7 @@ def test_a_folder_from_end_to_end(cli: Cli, shapes: Path) -> None:
     assert (val["run"], val["split"]) == (results["run"], "validation")
     assert val["accuracy"] == results["val_accuracy"]
     test = parsed(cli("evaluate", results["run"], "--json"))
+    assert (results["test_openings"], val["test_openings"], test["test_openings"]) == (1, 1, 2)
     assert test["accuracy"] == results["test_accuracy"]
     assert test["interval"] == results["test_interval"]
 
@@ -78,12 +80,48 @@ def test_the_answers_for_people(cli: Cli, shapes: Path) -> None:
     answer = cli("evaluate", "mine", "--split", "test")
     assert (answer.status, answer.err) == (0, "")
     assert answer.out.startswith("test: ")
+    assert answer.out.endswith("\n\nthe run's own test part: opened 2 times\n")
     for name in ("circle", "cross", "square"):
         assert name in answer.out
+    assert "opened" not in cli("evaluate", "mine", "--split", "val").out
 
     answer = cli("predict", "mine", shapes / "circle")
     assert (answer.status, answer.err) == (0, "")
     assert len([line for line in answer.out.splitlines() if line.startswith("shapes/circle/")]) == 10
+
+
+def test_a_published_recipe_says_what_its_lesson_measures(cli: Cli, shapes: Path) -> None:
+    Path("lesson.toml").write_text(
+        f'name = "lesson"\ndataset = {{ validation = 0 }}\nmodel.layers = "{TINY}"\ntrain.iterations = 6\n'
+        "[published]\nsource = 'a lesson'\nfaults = ['the test set is looked at all the time']\n"
+        "meter = true\nevery = 3\npart = 'train'\naccuracy = 0.9\n"
+    )
+    words = ("train", "lesson.toml", "--data", shapes, *SETS)
+    results = parsed(cli(*words, "--json"))
+    found = results["as_published"]
+    assert (found["part"], found["openings"], results["test_openings"]) == ("train", 2, 3)
+    answer = cli(*words, "--set", "train.iterations=9", "--run", "mine")
+    assert (answer.status, answer.err) == (0, "")
+    lines = [line[20:] for line in answer.out.splitlines() if line.startswith("as published ")]
+    assert lines[0].endswith(" % on the training pictures, which the lesson calls test")
+    assert lines[1].startswith("the test set as progress meter: ")
+    assert lines[1].endswith(" % (opened 4 times)")
+    assert lines[2:] == ["the test set is looked at all the time"]
+    assert answer.out.splitlines()[0].endswith("; opened 4 times)")
+    assert cli("evaluate", "mine").out.endswith("\n\nthe run's own test part: opened 5 times\n")
+
+
+def test_a_run_that_can_only_be_read_is_measured_and_not_counted(
+    cli: Cli, shapes: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: object) -> None:
+        raise RunError("cannot write")
+
+    run = parsed(train(cli, shapes, "--json"))["run"]
+    monkeypatch.setattr("neocog.run.RunDirectory.append_evaluation", refused)
+    answer = cli("evaluate", run)
+    assert (answer.status, answer.err) == (0, "cannot write\n")
+    assert answer.out.endswith("\n\nthe run's own test part: opened 1 time\n")
 
 
 def test_remarks_go_to_standard_error(cli: Cli, shapes: Path) -> None:

@@ -18,7 +18,7 @@ from neocog.errors import DataError, KernelError, NeocogError, OperationError, P
 from neocog.filtering import convolve
 from neocog.kernels import Kernel
 from neocog.ops import ConvSpec, convolve2d, correlate2d
-from neocog.render import as_json
+from neocog.render.runs import as_json
 
 TOO_LARGE = "the picture has numbers that are infinite, not a number (nan), or too large for float32; give finite ones"
 NINE = torch.arange(9.0).reshape(3, 3)

@@ -13,7 +13,7 @@ from rich.cells import cell_len
 
 from neocog.evaluation import evaluate_predictions, mean_interval
 from neocog.layers import parse
-from neocog.render import as_json, evaluation_markdown, evaluation_text, summary_markdown, summary_text
+from neocog.render.runs import as_json, evaluation_markdown, evaluation_text, summary_markdown, summary_text, train_text
 from neocog.summary import summarize
 
 MODEL_A = "conv 16 5 same | relu | maxpool 2 | conv 32 5 same | relu | maxpool 2 | flatten | linear 10"
@@ -21,6 +21,37 @@ BLOCKS = (
     "conv 16 3 stride=2 padding=1 bias=no | batchnorm | relu | residual( conv 16 3 same | batchnorm ; conv 16 1 ) | "
     "maxpool 3 stride=2 | branches( conv 8 1 ; conv 8 3x5 padding=1x2 ) | globalavgpool | dropout 0.5 | linear classes"
 )
+
+
+RESULTS = {
+    "device": "cpu",
+    "threads": 2,
+    "precision": "float32",
+    "train_pictures": 60000,
+    "steps": 3000,
+    "train_seconds": 24.58,
+    "parameters": 28938,
+    "run": "runs/model-a-mnist-1",
+    "test_accuracy": 0.9704,
+    "test_interval": [0.9669, 0.9735],
+    "test_pictures": 10000,
+    "val_accuracy": None,
+    "open_test": True,
+    "test_openings": 1,
+}
+FIRST = "test accuracy       97.04 %   (95 % interval 96.69–97.35 %, 10,000 pictures)"
+REST = [
+    "validation accuracy not measured: no validation part was held out",
+    "training            24.6 s for 3,000 steps on 60,000 pictures (cpu, float32, 2 threads)",
+    "parameters          28,938",
+    "run                 runs/model-a-mnist-1",
+]
+
+
+def published(meter: list[float] = (), **more) -> dict:
+    log = [{"step": 500 * place, "loss": 0.1, "test_accuracy": share} for place, share in enumerate(meter, 1)]
+    found = {"accuracy": 0.9704, "part": "test", "dropout": False, "train_accuracy": None, "faults": [], "log": log}
+    return {"test_openings": 1 + len(log), "as_published": {**found, **more}}
 
 
 def evaluation(classes: int, each: int = 100, *, names: str = "class {}", wrong: int = 3):
@@ -33,6 +64,87 @@ def evaluation(classes: int, each: int = 100, *, names: str = "class {}", wrong:
     probabilities = np.full((len(labels), classes), 0.25 / (classes - 1))
     probabilities[np.arange(len(labels)), answers] = 0.75
     return evaluate_predictions(probabilities, labels, [names.format(c) for c in range(classes)], "test")
+
+
+def test_a_training():
+    assert train_text(RESULTS).split("\n") == [FIRST, *REST]
+    on_gpu = train_text(
+        {**RESULTS, "device": "cuda", "val_accuracy": 0.5, "val_interval": [0.25, 0.75], "val_pictures": 8}
+    )
+    assert on_gpu.split("\n")[1:3] == [
+        "validation accuracy 50.00 %   (95 % interval 25.00–75.00 %, 8 pictures)",
+        "training            24.6 s for 3,000 steps on 60,000 pictures (cuda, float32)",
+    ]
+    assert train_text({**RESULTS, "threads": 1}).split("\n")[2].endswith("1 thread)")
+
+
+@pytest.mark.parametrize(
+    ("more", "text"),
+    [
+        ({}, "the data has no test part"),
+        ({"open_test": False}, "the test part was kept closed"),
+    ],
+)
+def test_why_the_test_part_was_not_measured(more, text):
+    results = {**RESULTS, "test_accuracy": None, "test_openings": 0, **more}
+    assert train_text(results).split("\n") == [f"test accuracy       not measured: {text}", *REST]
+    for key in ("open_test", "test_openings"):  # an older run has neither
+        results.pop(key)
+    assert train_text(results).split("\n")[0] == "test accuracy       not measured: the data has no test part"
+
+
+def test_openings_are_told_beside_the_figure():
+    for openings, end in ((2, "; opened 2 times)"), (7, "; opened 7 times)"), (1, ")")):
+        assert train_text({**RESULTS, "test_openings": openings}).split("\n") == [FIRST[:-1] + end, *REST]
+    older = {key: value for key, value in RESULTS.items() if key not in ("open_test", "test_openings")}
+    assert train_text(older).split("\n") == [FIRST, *REST]
+
+
+def test_a_progress_meter_as_published():
+    # 0.29 · 100 is 28.999999999999996 in floating point; 93.99 % is cut, not rounded, as the lessons do.
+    results = {**RESULTS, **published([0.29, 0.9211, 0.9399, 0.95, 0.9612, 0.9704], faults=["one", "two"])}
+    assert train_text(results).split("\n") == [
+        FIRST[:-1] + "; opened 7 times)",
+        *REST,
+        "as published        the test set as progress meter: 29 92 93 95 96 97 % (opened 7 times)",
+        "as published        one",
+        "as published        two",
+    ]
+
+
+def test_what_a_lesson_calls_test_as_published():
+    results = {**RESULTS, **published(accuracy=0.8951, part="train", dropout=True, train_accuracy=0.9625)}
+    assert train_text(results).split("\n") == [
+        FIRST,
+        *REST,
+        "as published        89.51 % on the training pictures with dropout on, which the lesson calls test",
+        "as published        96.25 % on the training pictures",
+    ]
+    assert train_text({**RESULTS, **published(accuracy=0.75, part="train")}).split("\n")[5:] == [
+        "as published        75.00 % on the training pictures, which the lesson calls test"
+    ]
+    assert train_text({**RESULTS, **published(accuracy=0.75, dropout=True)}).split("\n")[5:] == [
+        "as published        75.00 % on the test pictures with dropout on"
+    ]
+
+
+def test_a_published_recipe_with_nothing_of_its_own_says_nothing_more():
+    assert train_text({**RESULTS, **published()}).split("\n") == [FIRST, *REST]
+    nothing = {**RESULTS, "test_accuracy": None, **published(accuracy=None, dropout=True), "test_openings": 0}
+    assert train_text(nothing).split("\n")[1:] == REST
+
+
+def test_long_lines_as_published_are_wrapped_below_their_beginning():
+    fault = "softmax twice: cross-entropy applies its own, so the loss cannot fall below ln(1 + 9/e) = 1.4612"
+    results = {**RESULTS, **published([place / 100 for place in range(94)], faults=[fault])}
+    lines = train_text(results).split("\n")
+    assert lines[5:] == [
+        "as published        the test set as progress meter: 0 1 2 3 4 5 6 7 8 9 … 84 85 86 87 88 89 90 91 92",
+        "                    93 % (opened 95 times)",
+        "as published        softmax twice: cross-entropy applies its own, so the loss cannot fall below ln(1",
+        "                    + 9/e) = 1.4612",
+    ]
+    assert max(cell_len(line) for line in lines) <= 100
 
 
 @pytest.mark.parametrize(

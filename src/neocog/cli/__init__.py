@@ -12,13 +12,17 @@ import sys
 
 import typer
 
+from neocog.cli.compare import compare
 from neocog.cli.convolve import convolve
 from neocog.cli.data import app as data_app
 from neocog.cli.evaluate import evaluate
 from neocog.cli.kernels import kernels
+from neocog.cli.lr_find import lr_find
 from neocog.cli.predict import predict
 from neocog.cli.recipes import recipes
+from neocog.cli.reproduce import reproduce
 from neocog.cli.summary import summary
+from neocog.cli.sweep import sweep
 from neocog.cli.train import train
 from neocog.errors import NeocogError
 
@@ -33,8 +37,9 @@ app = typer.Typer(
     add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for verb in (train, evaluate, predict, summary, recipes, convolve, kernels):
-    app.command(no_args_is_help=verb in (evaluate, predict, summary, convolve))(verb)
+for verb in (train, evaluate, predict, compare, reproduce, sweep, lr_find, summary, recipes, convolve, kernels):
+    asks = verb in (evaluate, predict, compare, sweep, summary, convolve)
+    app.command(verb.__name__.replace("_", "-"), no_args_is_help=asks)(verb)
 app.add_typer(data_app, name="data")
 
 

@@ -155,7 +155,7 @@ def convolve(
     if result is not None:
         written.append(_save(found, result, overwrite))
     if json:
-        from neocog.render import as_json
+        from neocog.render.runs import as_json
 
         typer.echo(as_json({**found.as_dict(), "written": written}))
         return

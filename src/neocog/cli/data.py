@@ -46,7 +46,7 @@ def show(what: Which, json: Json = False) -> None:
 
     Example: neocog data show photos/
     """
-    from neocog.render import dataset_text
+    from neocog.render.runs import dataset_text
     from neocog.workflow import describe_data
 
     with data_progress() as progress:

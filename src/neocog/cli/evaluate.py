@@ -22,12 +22,16 @@ def evaluate(
 
     Example: neocog evaluate runs/fast-mnist-1 --split val
     """
+    from neocog.finished import Run
     from neocog.finished import evaluate as evaluate_run
-    from neocog.render import evaluation_text
+    from neocog.render.runs import evaluation_text
 
     with data_progress() as progress:
         found = evaluate_run(run, split=split, data=data, model=model, device=device, progress=progress, tell=tell)
+    openings = Run.open(run).test_openings
     if json:
-        print_json({"run": str(run), **found.as_dict()})
+        print_json({"run": str(run), **found.as_dict(), "test_openings": openings})
     else:
         typer.echo(evaluation_text(found))
+        if found.split == "test":
+            typer.echo(f"\nthe run's own test part: opened {openings} time{'s' * (openings > 1)}")

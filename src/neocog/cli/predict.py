@@ -23,7 +23,7 @@ def predict(
     Example: neocog predict runs/fast-mnist-1 seven.png --top 3
     """
     from neocog.finished import load
-    from neocog.render import predictions_text
+    from neocog.render.runs import predictions_text
 
     answers = load(run, model=model, device=device).ranked(pictures, top, tell)
     if json:

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from neocog.cli.options import Json, print_json
+
+if TYPE_CHECKING:
+    from neocog.recipe import Recipe
+
+_MAIN = ("fast", "small", "accurate")
 
 
 def recipes(
@@ -18,7 +24,6 @@ def recipes(
     Example: neocog recipes fast > mine.toml
     """
     from neocog.recipe import Recipe, shipped_recipes
-    from neocog.tables import table
 
     if name is not None:
         recipe = Recipe.load(name)
@@ -28,4 +33,34 @@ def recipes(
     if json:
         print_json({recipe.name: recipe.as_table() for recipe in all_recipes})
     else:
-        typer.echo(table(["recipe", "about"], [[recipe.name, recipe.about.split("\n")[0]] for recipe in all_recipes]))
+        typer.echo(_listed(_grouped(all_recipes)))
+
+
+def _grouped(recipes: Sequence[Recipe]) -> dict[str, list[Recipe]]:
+    """The recipes by what they are for; the lessons in order, each mended twin at its original's place."""
+    by_name = {recipe.name: recipe for recipe in recipes}
+    main = [by_name.pop(name) for name in _MAIN]
+    lessons = [(recipe, recipe.published) for recipe in by_name.values() if recipe.published]
+    lessons.sort(key=lambda pair: pair[1].source.split(",")[0])  # "lesson 2"; equal ones stay in order of their names
+    for recipe, _ in lessons:
+        del by_name[recipe.name]
+    mended = [by_name.pop(published.twin) for _, published in lessons if published.twin]
+    return {
+        "For your own pictures, and MNIST": main,
+        "The lessons, as published": [recipe for recipe, _ in lessons],
+        "The lessons, mended": mended,
+        "Variations and exercises": [recipe for recipe in by_name.values() if recipe.dataset.name == "mnist"],
+        "Famous relatives, for colour pictures of 32×32": [
+            recipe for recipe in by_name.values() if recipe.dataset.name != "mnist"
+        ],
+    }
+
+
+def _listed(groups: Mapping[str, Sequence[Recipe]]) -> str:
+    """One table, with a heading and an empty line around each group."""
+    from neocog.tables import table
+
+    rows = [["  " + recipe.name, recipe.about.split("\n")[0]] for group in groups.values() for recipe in group]
+    _, *lines = table(["recipe", "about"], rows).split("\n")
+    listed = iter(lines)
+    return "\n\n".join("\n".join([heading, *(next(listed) for _ in group)]) for heading, group in groups.items())

@@ -23,7 +23,7 @@ def summary(
 
     Example: neocog summary "conv 16 5 same | relu | maxpool 2 | flatten | linear 10" --input 1x28x28
     """
-    from neocog.render import as_json, summary_text
+    from neocog.render.runs import as_json, summary_text
     from neocog.workflow import summarize
 
     found = summarize(what, _shape(input_), classes, model=model)

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from neocog.cli.options import Device, Json, Set, data_progress, print_json, tell
-
-if TYPE_CHECKING:
-    pass
 
 
 def train(
@@ -37,7 +34,7 @@ def train(
     """
     from neocog.progress import ProgressBar
     from neocog.recipe import parse_changes
-    from neocog.render import train_text
+    from neocog.render.runs import train_text
     from neocog.workflow import train as train_classifier
 
     with data_progress() as progress:

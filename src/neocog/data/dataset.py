@@ -116,7 +116,7 @@ class Source:
 
 @dataclass(eq=False)
 class Dataset:
-    """Pictures ready to train on; `test` is read on first access, so that a run opens it once, at its end."""
+    """Pictures ready to train on; `test` is read on first access, so that what doesn't open it never reads it."""
 
     source: Source
     train: Split

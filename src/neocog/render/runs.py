@@ -7,6 +7,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, is_dataclass
 from os import PathLike
+from textwrap import wrap
 from typing import Any, Literal
 
 from neocog.evaluation import Evaluation
@@ -15,6 +16,9 @@ from neocog.tables import WIDTH, table
 
 _MOST_CLASSES = 20  # in the tables that people read; the JSON has all
 _MOST_PAIRS = 5
+_MOST_VALUES = 20  # of a progress meter
+_LABEL = 20  # the width of what stands before a figure
+_PICTURES = {"train": "training", "test": "test"}
 
 TextStyle = Literal["text", "markdown"]
 
@@ -40,11 +44,15 @@ def evaluation_markdown(evaluation: Evaluation) -> str:
 
 
 def train_text(results: Mapping[str, Any]) -> str:
-    """The answer of a training: how good, how sure, how long, how large, and where it lies."""
+    """The answer of a training: how good, how sure, how long, how large, and where it lies.
+
+    Of a published recipe also what its lesson measures in its own way, and what is wrong with that; no figure is held
+    against the lesson's own.
+    """
     threads = f", {results['threads']} thread{'s' * (results['threads'] > 1)}" if results["device"] == "cpu" else ""
     pictures = f"{results['train_pictures']:,} pictures"
     lines = [
-        ("test accuracy", _measured(results, "test") or "not measured: the data has no test part"),
+        ("test accuracy", _measured(results, "test") or f"not measured: {_why_no_test(results)}"),
         ("validation accuracy", _measured(results, "val") or "not measured: no validation part was held out"),
         (
             "training",
@@ -54,7 +62,8 @@ def train_text(results: Mapping[str, Any]) -> str:
         ("parameters", f"{results['parameters']:,}"),
         ("run", str(results["run"])),
     ]
-    return "\n".join(f"{label:<20}{text}" for label, text in lines)
+    lines += [("as published", text) for text in _as_published(results)]
+    return "\n".join(f"{label:<{_LABEL}}{text}" for label, text in lines)
 
 
 def predictions_text(answers: Sequence[Mapping[str, Any]]) -> str:
@@ -98,10 +107,51 @@ def _measured(results: Mapping[str, Any], name: str) -> str:
     if results[f"{name}_accuracy"] is None:
         return ""
     low, high = results[f"{name}_interval"]
+    openings = results.get("test_openings", 1) if name == "test" else 1
     return (
         f"{results[f'{name}_accuracy'] * 100:.2f} %   (95 % interval {low * 100:.2f}–{high * 100:.2f} %, "
-        f"{results[f'{name}_pictures']:,} pictures)"
+        f"{results[f'{name}_pictures']:,} pictures{f'; opened {openings} times' if openings > 1 else ''})"
     )
+
+
+def _why_no_test(results: Mapping[str, Any]) -> str:
+    # An older neocog wrote no `open_test`, and knew no other reason.
+    return "the data has no test part" if results.get("open_test", True) else "the test part was kept closed"
+
+
+def _as_published(results: Mapping[str, Any]) -> list[str]:
+    """What a lesson measures in its own way, an item each; its later lines are indented to stand below the first."""
+    found = results.get("as_published")
+    if found is None:
+        return []
+    items = []
+    own_way = found["part"] != "test" or found["dropout"]
+    if own_way and found["accuracy"] is not None:  # else it is the test accuracy, which stands above
+        dropout = " with dropout on" * found["dropout"]
+        called = ", which the lesson calls test" * (found["part"] != "test")
+        items.append(f"{_percent(found['accuracy'])} on the {_PICTURES[found['part']]} pictures{dropout}{called}")
+    if found["train_accuracy"] is not None:
+        items.append(f"{_percent(found['train_accuracy'])} on the training pictures")
+    meter = [line["test_accuracy"] for line in found["log"] if "test_accuracy" in line]
+    if meter:
+        values = [str(int(share * 100 + 1e-9)) for share in meter]  # cut, not rounded, as the lessons print them
+        if len(values) > _MOST_VALUES:
+            values = [*values[: _MOST_VALUES // 2], "…", *values[-_MOST_VALUES // 2 :]]
+        times = f"(opened {results['test_openings']} times)"
+        items.append(f"the test set as progress meter: {' '.join(values)} % {times}")
+    items += found["faults"]
+    return [_wrapped(item) for item in items]
+
+
+def _wrapped(text: str) -> str:
+    """Lines that fit beside a label, where a number keeps its per cent sign."""
+    kept = text.replace(" %", "\N{NO-BREAK SPACE}%")
+    lines = wrap(kept, WIDTH - _LABEL, break_on_hyphens=False)
+    return f"\n{' ' * _LABEL}".join(lines).replace("\N{NO-BREAK SPACE}", " ")
+
+
+def _percent(share: float) -> str:
+    return f"{share * 100:.2f} %"
 
 
 def as_json(value: Any) -> str:

@@ -1,10 +1,13 @@
 """Many trainings for one answer: which is better, does it repeat, what rate, which setting.
 
-seeds         trains recipes over seeds, several at once, and keeps every finished one
-worker        the process that one seed is trained in
-comparing     `compare`: sides over paired seeds
+comparing     `compare`: sides over paired seeds; `sides` reads them, `alike` makes them comparable
 predictions   `compare` of finished runs, picture by picture
 reproducing   `reproduce`: published figures beside ours
-sweeping      `sweep`: many configurations
+sweeping      `sweep`: many configurations; `grid` lays them out
 rate_finding  `lr_find`: a range of learning rates
+seeds         trains recipes over seeds, several at once, and keeps every finished one
+preparing     data opened, networks tried, and where each run belongs, before anything is trained
+store         where finished seeds are kept
+crew          the worker processes, which share the orders; `worker` is one of them
+watching      what happens meanwhile, and the live table
 """

@@ -1,0 +1,67 @@
+"""neocog reproduce"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from neocog.cli.options import Device, Json, data_progress, on_terminal, tell
+
+
+def reproduce(
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="Published recipes; all that are shipped unless given.", metavar="NAME", show_default=False
+        ),
+    ] = None,
+    seeds: Annotated[int, typer.Option(help="Trainings of each recipe: seeds 0, 1, …", min=1)] = 5,
+    twins: Annotated[bool, typer.Option("--twins/--no-twins", help="Train the mended twins, too.")] = True,
+    device: Device = None,
+    processes: Annotated[
+        int | None, typer.Option(help="Trainings at once (default: one for each core).", min=1, metavar="N")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="The folder to make (default: runs/reproduce-1, -2, …).", metavar="DIR")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Train published recipes over seeds and hold them against the figures of their lessons.
+
+    Each is trained exactly as published, its mistakes included; its mended twin shows what they cost.
+
+    Finished seeds are kept: a second call, or one with more seeds, goes on.
+
+    Example: neocog reproduce lenet-softmax --seeds 5
+    """
+    from neocog.render.reproduction import reproduction_text
+    from neocog.render.runs import as_json
+    from neocog.studies.reproducing import lessons_of
+    from neocog.studies.reproducing import reproduce as reproduce_recipes
+    from neocog.studies.seeds import Interrupted
+    from neocog.studies.watching import SeedTable
+
+    try:
+        with data_progress() as progress:
+            found = reproduce_recipes(
+                *(names or ()),
+                seeds=seeds,
+                twins=twins,
+                device=device,
+                processes=processes,
+                out=out,
+                watcher=SeedTable() if on_terminal() else None,
+                progress=progress,
+                tell=tell,
+            )
+    except Interrupted as stopped:
+        done = sum(outcome.run is not None for outcome in stopped.outcomes)
+        total = seeds * sum(1 + (twin is not None) for _, twin in lessons_of(names or (), twins=twins))
+        tell(f"interrupted: {done} of {total} runs are finished and kept; the same command goes on from there")
+        raise typer.Exit(130) from None
+    if json:
+        typer.echo(as_json(found))
+    else:
+        typer.echo(f"{reproduction_text(found)}\n\nsaved in {found.conditions['saved']}")

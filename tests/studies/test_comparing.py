@@ -1,0 +1,503 @@
+"""compare: what may be a side, what makes sides comparable, and the comparison of trained seeds."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from at_hand import train_at_hand
+from PIL import Image
+from scipy.stats import ttest_rel
+from torch import nn
+
+from conftest import STEPS, TINY, fill
+from neocog.errors import LayerError, NeocogError, RecipeError, RunError, TrainingError
+from neocog.finished import Run
+from neocog.recipe import Recipe
+from neocog.statistics.comparison import Comparison
+from neocog.studies import comparing
+from neocog.studies.alike import differences, made_alike, values_of
+from neocog.studies.comparing import compare
+from neocog.studies.seeds import Interrupted, Job, Outcome
+from neocog.studies.sides import read_sides
+from neocog.workflow import train
+
+SET = {**STEPS, "model.layers": TINY}
+WIDE = TINY.replace("conv 4", "conv 6")
+
+
+def net(channels: int, classes: int) -> nn.Module:
+    return nn.Sequential(nn.Flatten(), nn.Linear(100 * channels, classes))
+
+
+@pytest.fixture
+def at_hand(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Trained in this process, and no pictures drawn."""
+    monkeypatch.setattr(comparing, "train_jobs", train_at_hand)
+    monkeypatch.setattr(comparing, "_draw", lambda *_: None)
+
+
+def compared(*sides: Any, **options: Any) -> Comparison:
+    options = {"data": "shapes", "seeds": 3, "set": SET} | options
+    found = compare(*sides, **options)
+    assert isinstance(found, Comparison)
+    return found
+
+
+def labels(*given: Any) -> list[str]:
+    return [side.label for side in read_sides(given, {})]
+
+
+# What may be a side
+
+
+def test_a_side_is_a_name_with_changes_in_one_text() -> None:
+    plain, changed = read_sides(["model-a", "model-a  optimizer.lr=0.02 loader.batch_size=64"], {})
+    assert (plain.label, plain.recipe.optimizer.lr) == ("model-a", 0.01)
+    assert changed.label == "model-a optimizer.lr=0.02 loader.batch_size=64"
+    assert (changed.recipe.optimizer.lr, changed.recipe.loader.batch_size) == (0.02, 64)
+    assert changed.recipe.published is None
+
+
+def test_values_are_quoted_as_in_a_shell() -> None:
+    text = f"fast model.layers='{TINY}' dataset.augment=\"{{rotate = 10}}\" dataset.name='my photos'"
+    (side,) = read_sides([text], {})
+    assert side.recipe.model.layers == TINY
+    assert side.recipe.dataset.augment.rotate == 10
+    assert side.recipe.dataset.name == "my photos"
+    (windows,) = read_sides([r"fast dataset.name=C:\photos\new"], {})
+    assert windows.recipe.dataset.name == r"C:\photos\new"
+
+
+def test_files_runs_recipes_and_pairs_are_sides(shapes: Path) -> None:
+    run = train("fast", data=shapes, set=SET, run="runs/first one")
+    Path("deep/er").mkdir(parents=True)
+    Path("deep/er/mine.toml").write_text(run.recipe.to_toml())
+    recipe = Recipe.load("model-b")
+    given = [
+        "runs/first one", run, run.path, "runs/first\\ one/recipe.toml", "deep/er/mine.toml optimizer.lr=0.5", recipe,
+        (recipe, {"optimizer.lr": 0.5}), ("fast", {"model.factory": net}),
+    ]  # fmt: skip
+    given[3] = Path("runs/first one/recipe.toml")
+    sides = read_sides(given, {})
+    assert [side.label for side in sides] == [
+        "runs/first one", "runs/first one (2)", "runs/first one (3)", "runs/first one/recipe.toml",
+        "mine optimizer.lr=0.5", "model-b", "model-b optimizer.lr=0.5", "fast model.factory=test_comparing:net",
+    ]  # fmt: skip
+    assert [side.run is not None for side in sides] == [True, True, True] + 5 * [False]
+    assert all(side.recipe.resolved is None for side in sides)
+    assert sides[-1].model is net
+    assert labels(run, recipe) == ["first one", "model-b"]
+
+
+def test_what_all_sides_share_gives_way_to_what_a_side_says() -> None:
+    shared = {"optimizer.lr": 0.5, "train.iterations": 9, "model.layers": TINY}
+    own = "fast optimizer.lr=0.25 train.epochs=2"
+    plain, changed = read_sides(["fast", own], shared, {"dataset.name": "digits"})
+    assert (plain.recipe.optimizer.lr, plain.recipe.train.iterations) == (0.5, 9)
+    steps = changed.recipe.train
+    assert (changed.recipe.optimizer.lr, steps.epochs, steps.iterations) == (0.25, 2, None)
+    assert [side.recipe.dataset.name for side in (plain, changed)] == ["digits", "digits"]
+    # together, so that a setting reaches the optimizer that a side names
+    (sgd,) = read_sides(["small optimizer.name=sgd"], {"optimizer.momentum": 0.5})
+    assert (sgd.recipe.optimizer.name, sgd.recipe.optimizer.momentum) == ("sgd", 0.5)
+
+
+@pytest.mark.parametrize(
+    ("side", "text"),
+    [
+        ("", "a side is empty; give a recipe's name, a TOML file or a run directory"),
+        (" ", "a side is empty; give a recipe's name, a TOML file or a run directory"),
+        ("fast 'a=1", "side 'fast 'a=1': a quote is opened and not closed; close it"),
+        (
+            "optimizer.lr=0.02",
+            "'optimizer.lr=0.02' is a change without its recipe; put both into one pair of quotes, such as "
+            '"model-a optimizer.lr=0.02"',
+        ),
+        (
+            "fast lr 0.02",
+            "side 'fast lr 0.02': 'lr' is no change; write key=value, such as optimizer.lr=0.02, with quotes around a "
+            "value that has spaces",
+        ),
+        (
+            "fast train.seed=3",
+            "train.seed can't be set in a comparison, which gives each side the same seeds; leave it out",
+        ),
+        (
+            7,
+            "a side is a int; give a recipe's name, a file, a run, a Recipe, or a pair of one of these and its "
+            'changes, such as ("model-a", {"optimizer.lr": 0.02})',
+        ),
+        (
+            "no/such.toml",
+            "there is no recipe file 'no/such.toml'; give a recipe's name, a TOML file or a run directory",
+        ),
+        ("empty", "'empty' is no finished run: it has no recipe.toml; train again into a new directory"),
+    ],
+)
+def test_what_is_no_side_is_refused(side: Any, text: str) -> None:
+    Path("empty").mkdir()
+    with pytest.raises(NeocogError) as caught:
+        compare("fast", side)
+    assert str(caught.value) == text
+
+
+# Code as a network: a file can't choose it, the user's own text can
+
+
+def test_files_choose_no_code(shapes: Path) -> None:
+    run = train("fast", data=shapes, model=net, set=STEPS)
+    refused = (
+        "the network of fast-shapes-1 is code, 'test_comparing:net', and files may not choose code to run; allow it by "
+        'naming it yourself, as in "runs/fast-shapes-1 model.factory=test_comparing:net"'
+    )
+    for side in ("runs/fast-shapes-1", "runs/fast-shapes-1 optimizer.lr=0.5", run):
+        with pytest.raises(RecipeError) as caught:
+            compared(side, "small", set=STEPS)
+        assert str(caught.value).replace(" optimizer.lr=0.5", "") == refused
+
+
+def test_the_users_own_text_chooses_code(shapes: Path, at_hand: None) -> None:
+    train("fast", data=shapes, model=net, set=STEPS)
+    run = "runs/fast-shapes-1 model.factory=test_comparing:net"
+    found = compared(run, run + " optimizer.lr=0.5", ("fast", {"model.factory": net}), set=STEPS, seeds=1)
+    assert [side.parameters for side in found.sides] == [303, 303, 303]
+    assert [side.macs for side in found.sides] == [300, 300, 300]
+    assert [side.failures for side in found.sides] == [{}, {}, {}]
+
+
+# What makes sides comparable
+
+
+def test_differences_are_in_what_is_trained(shapes: Path) -> None:
+    recipe = Recipe.load("fast", {"dataset.name": "shapes", "train.device": "cpu"})
+    same = recipe.changed(
+        {
+            "name": "other",
+            "about": "text",
+            "train.seed": 4,
+            "dataset.name": str(shapes.absolute()),
+            "train.device": "auto",
+        }
+    )
+    assert differences(recipe, same) == {}
+    spaced = recipe.changed({"model.layers": str(recipe.model.layers).replace("|", "  |\n"), "loader.batch_size": 9})
+    assert differences(recipe, spaced) == {"loader.batch_size": (recipe.loader.batch_size, 9)}
+    assert {"model", "dataset.augment", "dataset.augment.rotate", "train.epochs"} <= set(values_of(recipe))
+    assert not {"name", "about", "published", "resolved", "train.seed"} & set(values_of(recipe))
+
+
+def test_vary_takes_one_part_from_the_others() -> None:
+    mine = "small optimizer.lr=0.5 loader.batch_size=7"
+    sides = read_sides(["model-a", mine, "model-a optimizer.lr=0.25"], {})
+    made, notes = made_alike(sides, "optimizer.lr")
+    assert [side.label for side in made] == [
+        "model-a",
+        f"model-a with optimizer.lr of {mine}",
+        "model-a optimizer.lr=0.25",
+    ]
+    assert [side.recipe.optimizer.lr for side in made] == [0.01, 0.5, 0.25]
+    assert [side.recipe.changed({"optimizer.lr": 0.01, "name": "model-a", "about": ""}) for side in made] == 3 * [
+        made[0].recipe.changed({"about": ""})
+    ]
+    (note,) = [note for note in notes if note.startswith(f"--vary optimizer.lr: left out of {mine}: ")]
+    apart = differences(sides[0].recipe, sides[1].recipe)
+    assert set(apart) > {"optimizer.lr", "loader.batch_size", "optimizer.name", "schedule.warmup", "train.iterations"}
+    assert all((f"{key} = " in note) == (key != "optimizer.lr") for key in apart)
+    assert "loader.batch_size = 7, " in note
+    assert "train.iterations = unset" in note
+
+
+def test_vary_takes_a_whole_table() -> None:
+    first, other = read_sides(["model-a", "small loader.batch_size=7"], {})
+    made, notes = made_alike([first, other], "model")
+    assert made[1].recipe.model == other.recipe.model
+    assert made[1].recipe.changed({"model.layers": first.recipe.model.layers}) == made[0].recipe
+    assert made[1].label == "model-a with model of small loader.batch_size=7"
+    assert "loader.batch_size = 7" in notes[0]
+    augmented = read_sides(["fast", "fast dataset.augment={rotate=10}"], {})
+    made, notes = made_alike(augmented, "dataset.augment")
+    assert made[1].recipe.dataset.augment.rotate == 10
+    assert (made[1].label, notes) == ("fast dataset.augment={rotate=10}", [])
+
+
+@pytest.mark.parametrize(
+    ("sides", "vary", "text"),
+    [
+        (
+            ["model-a", "model-a optimizer.lr=0.5"],
+            "loader",
+            "--vary loader: model-a and model-a optimizer.lr=0.5 have the same there; they differ in optimizer.lr",
+        ),
+        (
+            ["model-a", "model-a optimizer.lr=0.5"],
+            "loader.batch_size",
+            "--vary loader.batch_size: model-a and model-a optimizer.lr=0.5 have the same there, 100; they differ in "
+            "optimizer.lr",
+        ),
+        (["model-a", "small"], "modle.layers", "--vary: unknown key 'modle.layers'; did you mean 'model.layers'?"),
+        (["model-a", "small"], "train.seed", "--vary: unknown key 'train.seed'; did you mean 'train.ema'?"),
+        (
+            ["fast", "model-a optimizer.momentum=0.5"],
+            "optimizer.momentum",
+            "--vary optimizer.momentum: recipe 'fast': optimizer.momentum means nothing to adam, only to sgd, muon; "
+            "leave it out",
+        ),
+        (
+            ["fast", "fast dataset.name=fashion-mnist"],
+            None,
+            "compare needs one data set: fast is on mnist, fast dataset.name=fashion-mnist on fashion-mnist; give "
+            "--data NAME for all",
+        ),
+        (
+            ["model-a", "fast dataset.validation=0.25", "fast dataset.validation=50"],
+            None,
+            "compare needs the same pictures held out: dataset.validation is 0.25 for fast dataset.validation=0.25 and "
+            "50 for fast dataset.validation=50; give --set dataset.validation=0.25 for all",
+        ),
+        (
+            ["model-a", "small", "model-a"],
+            None,
+            'model-a is given twice, and its numbers would be equal; change something in one of them, as in "model-a '
+            'optimizer.lr=0.02"',
+        ),
+        (
+            ["model-a", "small", "model-a optimizer.lr=0.01"],
+            None,
+            "model-a and model-a optimizer.lr=0.01 train one and the same thing, so their numbers are equal; change "
+            'something in one of them, as in "model-a optimizer.lr=0.02"',
+        ),
+    ],
+)
+def test_sides_that_can_not_be_compared_are_refused(sides: list[str], vary: str | None, text: str) -> None:
+    with pytest.raises(RecipeError) as caught:
+        compare(*sides, vary=vary)
+    assert str(caught.value) == text
+
+
+def test_all_sides_hold_out_the_same_pictures() -> None:
+    made, notes = made_alike(read_sides(["model-a", "model-b"], {}))
+    assert [side.recipe.dataset.validation for side in made] == ["auto", "auto"]
+    assert notes == [
+        "model-a, model-b hold out no validation part of their own: dataset.validation = auto for all sides"
+    ]
+    made, notes = made_alike(read_sides(["model-a", "fast dataset.validation=50 dataset.test=0"], {}))
+    assert [(side.recipe.dataset.validation, side.recipe.dataset.test) for side in made] == 2 * [(50, "auto")]
+    assert notes == [
+        "model-a holds out no validation part of its own: dataset.validation = 50 for all sides",
+        "fast dataset.validation=50 dataset.test=0 holds out no test part of its own: dataset.test = auto for all "
+        "sides",
+    ]
+    made, notes = made_alike(read_sides(["fast", "small"], {"dataset.test": 0}))
+    assert ([side.recipe.dataset.test for side in made], notes) == ([0, 0], [])
+
+
+def test_a_note_says_where_sides_are_trained_in_other_numbers() -> None:
+    sides = ["fast train.precision=float32", "small train.precision=float64"]
+    assert made_alike(read_sides(sides, {}))[1] == [
+        "sides differ in precision (fast train.precision=float32 float32, small train.precision=float64 float64); give "
+        "--precision for all"
+    ]
+    assert made_alike(read_sides(sides, {}, {"train.precision": "float32"}))[1] == []
+
+
+# The comparison
+
+
+def test_seeds_are_paired_and_the_figures_are_the_runs_own(shapes: Path, at_hand: None) -> None:
+    found = compared("fast", "fast optimizer.lr=0.0001")
+    runs = [[Run.open(Path("runs/seeds", side.name, str(seed))) for seed in range(3)] for side in found.sides]
+    for pair in zip(*runs, strict=True):
+        records = [json.loads((run.path / "split.json").read_text()) for run in pair]
+        assert records[0] == records[1]
+        assert len(records[0]["validation"]) > 0
+    assert len({(run.path / "split.json").read_text() for run in runs[0]}) == 3
+    assert [dict(side.values) for side in found.sides] == [
+        {seed: run.results["val_accuracy"] for seed, run in enumerate(each)} for each in runs
+    ]
+    assert [dict(side.test) for side in found.sides] == [
+        {seed: run.results["test_accuracy"] for seed, run in enumerate(each)} for each in runs
+    ]
+    assert found.sides[0].seconds[2] == runs[0][2].train_seconds
+    # 4 kernels of 3×3 and their biases, then 4 channels of 5×5 to 3 classes
+    assert [side.parameters for side in found.sides] == 2 * [4 * 10 + 100 * 3 + 3]
+    assert [side.macs for side in found.sides] == 2 * [4 * 9 * 100 + 300]
+    assert [run.results["test_openings"] for run in runs[0]] == [1, 1, 1]
+
+
+def test_the_difference_is_that_of_the_pairs(shapes: Path, at_hand: None) -> None:
+    found = compared("fast", f"fast model.layers='{WIDE}' optimizer.lr=0.02", metric="loss")
+    first, second = (np.array([side.values[seed] for seed in range(3)]) for side in found.sides)
+    (pair,) = found.pairs
+    sign = 1 if pair.first == "fast" else -1
+    assert pair.difference.mean == pytest.approx(sign * (first - second).mean(), rel=1e-12)
+    assert pair.p_adjusted == pytest.approx(ttest_rel(first, second).pvalue, rel=1e-9)
+    assert found.metric.name == "loss"
+    run = Run.open("runs/seeds/fast/1")
+    assert found.sides[0].values[1] == run.results["val_loss"]
+
+
+def test_macro_f1_comes_from_the_stored_predictions(shapes: Path, at_hand: None) -> None:
+    found = compared("fast", "fast optimizer.lr=0.02", metric="macro-f1", seeds=1, set=SET | {"dataset.validation": 9})
+    validation = Run.open("runs/seeds/fast/0").validation
+    assert validation is not None
+    shares = []
+    assert set(validation.labels) == {0, 1, 2}
+    for place in range(3):
+        named, true = validation.predictions == place, validation.labels == place
+        shares.append(2 * (named & true).sum() / max(1, named.sum() + true.sum()))
+    assert found.sides[0].values == {0: pytest.approx(np.mean(shares), rel=1e-12)}
+
+
+def test_the_answer_is_saved_and_never_overwritten(shapes: Path, at_hand: None) -> None:
+    first = compared("fast", "fast optimizer.lr=0.02")
+    assert first.conditions["saved"] == "runs/compare-fast-fast_optimizer.lr=0.02-1"
+    assert (first.conditions["trained"], first.conditions["kept"], first.conditions["seeds"]) == (6, 0, 3)
+    assert {path.name for path in Path(first.conditions["saved"]).iterdir()} == {"comparison.md", "comparison.json"}
+    again = compared("fast", "fast optimizer.lr=0.02", out="mine/here")
+    assert (again.conditions["saved"], again.conditions["kept"]) == ("mine/here", 6)
+    assert again.pairs == first.pairs
+    stored = json.loads(Path("mine/here/comparison.json").read_text())
+    assert stored["verdict"] == again.verdict
+    assert stored["conditions"]["runs"]["fast"] == {str(seed): f"runs/seeds/fast/{seed}" for seed in range(3)}
+    third = compared("fast", "fast optimizer.lr=0.02", "fast optimizer.lr=0.03", "fast optimizer.lr=0.04", seeds=1)
+    assert third.conditions["saved"] == "runs/compare-fast-fast_optimizer.lr=0.02-fast_optimizer.lr=0.03-f-1"
+    with pytest.raises(RunError) as caught:
+        compared("fast", "small", out="mine/here")
+    assert str(caught.value) == "directory 'mine/here' exists already and is never overwritten; give another --out"
+
+
+def test_three_pictures_are_saved_with_it(shapes: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(comparing, "train_jobs", train_at_hand)
+    folder = Path(compared("fast", "fast optimizer.lr=0.02", seeds=2).conditions["saved"])
+    for name in ("seeds", "curves", "cost"):
+        with Image.open(folder / f"{name}.png") as picture:
+            assert picture.width > 1000
+
+
+def test_one_seed_has_no_interval(shapes: Path, at_hand: None) -> None:
+    (pair,) = compared("fast", "fast optimizer.lr=0.02", seeds=1).pairs
+    assert (pair.difference.n, pair.difference.half_width, pair.beats) == (1, None, False)
+
+
+def test_a_run_beside_a_recipe_stands_for_its_recipe(shapes: Path, at_hand: None) -> None:
+    train("fast", data=shapes, set=SET, seed=7)
+    train("fast", data=shapes, set=SET | {"optimizer.lr": 0.5}, seed=8)
+    mixed = compared("runs/fast-shapes-1", "fast optimizer.lr=0.5", data=None, set={**SET, "dataset.name": "shapes"})
+    both = compared("runs/fast-shapes-1", "runs/fast-shapes-2", data=None, set=None)
+    assert [list(side.values) for side in (*mixed.sides, *both.sides)] == 4 * [[0, 1, 2]]
+    assert [side.values for side in both.sides] == [side.values for side in mixed.sides]
+
+
+def test_arrays_are_data_for_all_sides(arrays: tuple[np.ndarray, np.ndarray], at_hand: None) -> None:
+    found = compared("fast", "fast optimizer.lr=0.02", data=arrays, seeds=1)
+    assert found.conditions["data"] == "arrays"
+    run = train("fast", data=arrays, set=SET)
+    again = compared(run, "fast optimizer.lr=0.02", data=arrays, seeds=1)
+    assert [side.values for side in again.sides] == [side.values for side in found.sides]
+
+
+def test_a_seed_that_fails_stops_no_other(shapes: Path, at_hand: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    def failing(jobs: list[Job], **_: Any) -> list[Outcome]:
+        found = train_at_hand(jobs)
+        return [
+            Outcome(each.job, None, "the loss became nan")
+            if each.job.label == "fast" and each.job.seed in gone
+            else each
+            for each in found
+        ]
+
+    monkeypatch.setattr(comparing, "train_jobs", failing)
+    gone = [1]
+    found = compared("fast", "fast optimizer.lr=0.02")
+    assert [dict(side.failures) for side in found.sides] == [{1: "the loss became nan"}, {}]
+    assert [list(side.values) for side in found.sides] == [[0, 2], [0, 1, 2]]
+    assert found.pairs[0].seeds == (0, 2)
+    gone = [0, 1, 2]
+    with pytest.raises(TrainingError) as caught:
+        compared("fast", "fast optimizer.lr=0.02")
+    assert str(caught.value) == (
+        "no seed gave a figure for two sides, so nothing pairs; fast, seed 0: the loss became nan"
+    )
+    three = compared("fast", "fast optimizer.lr=0.02", "fast optimizer.lr=0.03")
+    assert [(pair.first, pair.second) for pair in three.pairs if "fast" in (pair.first, pair.second)] == []
+    assert len(three.pairs) == 1
+
+
+def test_data_that_changed_between_two_sides_is_no_pair(
+    shapes: Path, at_hand: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compared("fast", "fast optimizer.lr=0.02", seeds=1)
+    split = Path("runs/seeds/fast/0/split.json")
+    split.write_text(split.read_text().replace("cross/", "square/"))
+    with pytest.raises(RunError) as caught:
+        compared("fast", "fast optimizer.lr=0.02", seeds=1)
+    assert str(caught.value) == (
+        "'runs/seeds/fast/0' and 'runs/seeds/fast optimizer.lr=0.02/0' were not trained on the same pictures, so they "
+        "don't pair; give the data as it was"
+    )
+
+
+def test_no_validation_pictures_is_a_failure_that_names_the_mend(at_hand: None) -> None:
+    fill(Path("few/train"), each=2)
+    fill(Path("few/test"), each=2)
+    with pytest.raises(NeocogError) as caught:
+        compared("fast", "fast optimizer.lr=0.02", data="few", set=SET | {"dataset.validation": 0.01}, seeds=1)
+    assert str(caught.value) == (
+        "no seed gave a figure for two sides, so nothing pairs; fast, seed 0: no validation pictures were held out; "
+        "give --set dataset.validation=0.2"
+    )
+
+
+def test_what_can_not_be_trained_names_its_side_before_anything_is_trained(shapes: Path) -> None:
+    with pytest.raises(LayerError) as caught:
+        compared("fast", "fast model.layers='conv 4 30 | flatten | linear classes'")
+    assert str(caught.value) == (
+        "fast model.layers='conv …latten | linear classes': layer 1 'conv 4 30': a 30×30 kernel does not fit the "
+        "10×10 map it gets; use a kernel of at most 10, or padding=10"
+    )
+    assert not Path("runs").exists()
+
+
+def test_ctrl_c_passes_through(shapes: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stopped(jobs: list[Job], **_: Any) -> list[Outcome]:
+        # seed by seed: what is finished so far comes in pairs
+        assert [(job.label, job.seed) for job in jobs[:3]] == [("fast", 0), ("small", 0), ("fast", 1)]
+        raise Interrupted([])
+
+    monkeypatch.setattr(comparing, "train_jobs", stopped)
+    with pytest.raises(Interrupted):
+        compared("fast", "small", set=STEPS)
+    assert not list(Path().glob("runs/compare-*"))
+
+
+@pytest.mark.parametrize(
+    ("sides", "options", "text"),
+    [
+        (["fast"], {}, 'compare needs two sides or more, such as model-a "model-a optimizer.lr=0.02"'),
+        (
+            ["fast", "small"],
+            {"metric": "acuracy"},
+            "unknown metric 'acuracy'; did you mean 'accuracy'? Known: accuracy, loss, macro-f1",
+        ),
+        (
+            ["fast", "small"],
+            {"split": "val"},
+            "--split is for finished runs; recipes are compared on validation pictures, leave it out",
+        ),
+        (["fast", "small"], {"seeds": 0}, "seeds = 0: give a whole number of 1 or more"),
+        (["fast", "small"], {"set": ["a=1"]}, "set is a list; give a mapping such as {'optimizer.lr': 0.02}"),
+        (
+            ["fast", "small"],
+            {"device": "gpu"},
+            "unknown device 'gpu'; did you mean 'cuda'? Known: auto, cpu, cuda, mps",
+        ),
+    ],
+)
+def test_options_that_make_no_sense_are_refused(sides: list[str], options: dict[str, Any], text: str) -> None:
+    with pytest.raises(NeocogError) as caught:
+        compare(*sides, **options)
+    assert str(caught.value) == text
