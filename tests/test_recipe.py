@@ -217,8 +217,12 @@ def test_set_without_key_or_value(text):
 def test_another_model_changes_step_3_alone():
     for name in shipped_recipes():
         before = Recipe.load(name)
-        assert differing(before, before.changed({"model.layers": "flatten | linear classes"})) == {"model.layers"}
-        assert differing(before, before.changed({"model.factory": "mine:net"})) == {"model.layers", "model.factory"}
+        noted = {"published.changed"} if before.published else set()
+        for changes, keys in (
+            ({"model.layers": "flatten | linear classes"}, {"model.layers"}),
+            ({"model.factory": "mine:net"}, {"model.layers", "model.factory"}),
+        ):
+            assert differing(before, before.changed(changes)) == keys | noted
 
 
 def test_another_device_changes_one_key_alone():
@@ -481,3 +485,33 @@ def test_a_recipe_that_is_not_there(tmp_path):
 
 def test_layers_are_parsed_once_they_are_right():
     assert recipe().layers == parse("flatten | linear classes")
+
+
+# ------------------------------------------------------------------------------------------------- as published, or not
+
+
+@pytest.mark.parametrize(
+    ("changes", "changed"),
+    [
+        ({}, None),
+        ({"train.seed": 3, "train.device": "cpu", "train.precision": "float32", "about": "mine"}, None),
+        ({"optimizer.lr": 0.01, "dataset.name": "mnist", "loader.shuffle": True}, None),
+        ({"published.every": 1}, None),
+        ({"optimizer.lr": 0.001}, ("optimizer.lr",)),
+        ({"dataset.name": "digits", "dataset.augment": {"shift": 1}}, ("dataset.name", "dataset.augment")),
+    ],
+    ids=str,
+)
+def test_a_published_recipe_knows_in_what_it_was_changed(changes, changed, tmp_path):
+    recipe = Recipe.load("dropout-adam", changes)
+    assert recipe.published.changed == changed
+    place = tmp_path / "again.toml"
+    place.write_text(recipe.to_toml(), encoding="utf-8")
+    again = Recipe.load(place, {"train.epochs": 1})
+    assert again.published.changed == (*(changed or ()), "train.epochs"), "a file written by us tells it, too"
+    assert again.changed({"train.epochs": 1}).published.changed == again.published.changed
+
+
+def test_a_lesson_that_is_whole_only_with_its_changes_has_no_other_form():
+    table = {"model": {"layers": "flatten | linear classes"}, "published": {"source": "a lesson"}}
+    assert Recipe.make(table, {"train.epochs": 2}, "here").published.changed is None

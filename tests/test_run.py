@@ -79,13 +79,41 @@ def test_a_given_place_is_made_with_its_parents_and_never_twice() -> None:
 
 
 def test_a_place_that_another_run_takes_meanwhile_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
-    def check_place(path: str | Path | None) -> None:
+    def check_place(path: str | Path | None, option: str) -> None:
         assert path is not None
         Path(path).mkdir()
 
     monkeypatch.setattr(RunDirectory, "check_place", staticmethod(check_place))
     want = "run directory 'mine' exists already and is never overwritten; give another --run"
     assert refusal(RunDirectory.create, "mine", "unused") == want
+
+
+def test_a_folder_around_it_that_is_swept_away_meanwhile_is_made_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    real, calls = Path.mkdir, []
+
+    def overtaken(self: Path, *arguments: Any, **options: Any) -> None:
+        calls.append(str(self))
+        if len(calls) == 1:
+            raise FileNotFoundError(2, "No such file or directory")
+        real(self, *arguments, **options)
+
+    monkeypatch.setattr(Path, "mkdir", overtaken)
+    assert RunDirectory.create("a/b", "unused").path.is_dir()
+    assert calls[:2] == ["a/b", "a/b"]
+
+
+def test_who_gives_the_place_by_another_option_reads_of_that_one() -> None:
+    Path("mine").mkdir()
+    Path("file").touch()
+    want = "directory 'mine' exists already and is never overwritten; give another --out"
+    for action in (RunDirectory.check_place, lambda place, option: RunDirectory.create(place, "unused", option)):
+        assert refusal(action, "mine", "--out") == want
+        assert refusal(action, "file/mine", "--out") == (
+            "cannot write 'file/mine': Not a directory; give a --out in a place that can be written"
+        )
+    Path("runs").symlink_to("nowhere")
+    want = "'runs' is a link to nothing; remove it, or give a --out in another place"
+    assert refusal(RunDirectory.check_place, None, "--out") == want
 
 
 def test_a_file_or_a_dangling_link_is_taken_too() -> None:
@@ -195,7 +223,7 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Path, "write_bytes" if moment == "while writing" else "replace", full)
-    want = "cannot write 'a-run/results.json': No space left on device; give a --run in a place that can be written"
+    want = "cannot write 'a-run/results.json': No space left on device; make room there"
     assert refusal(directory.write_json, "results.json", {"new": 2}) == want
     assert files(directory) == ["results.json"]
     assert json.loads((directory.path / "results.json").read_text()) == {"old": 1}
@@ -248,7 +276,7 @@ def test_a_full_disk_is_one_line(directory: RunDirectory) -> None:
     for name in ("metrics.csv", "evaluations.jsonl"):
         (directory.path / name).symlink_to("/dev/full")
     full = "No space left on device"
-    want = f"cannot write 'a-run/metrics.csv': {full}; give a --run in a place that can be written"
+    want = f"cannot write 'a-run/metrics.csv': {full}; make room there"
     log = MetricsLog(directory)
     assert refusal(log.start, Plan(1, 1)) == want
     assert refusal(log.point, Point(1, 0.5, 1.25, 0.1, 2.3, 0.25)) == want

@@ -56,6 +56,8 @@ class PublishedLog(Observer):
     def record(self, test_accuracy: float | None) -> dict[str, Any]:
         """What the lesson reports: `accuracy`, measured on `part`, the log, and how often this opened the test part.
 
+        Where keys were `changed`, the training is no longer the lesson's, and its faults may not be there.
+
         `test_accuracy` is that of the finished model, which is what all lessons but one report; None without a test
         part. It is measured elsewhere, so it is not among the openings.
         """
@@ -72,6 +74,7 @@ class PublishedLog(Observer):
             "train_accuracy": self._accuracy(train) if published.train_accuracy else None,
             "openings": self.openings,
             "faults": list(published.faults),
+            "changed": list(published.changed or ()),
             "log": self.lines,
         }
 

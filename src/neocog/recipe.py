@@ -75,7 +75,7 @@ class Recipe(Step):
             raise RecipeError(f"{where}: {_first_fault(error)}") from None
         except LayerError as error:
             raise LayerError(f"{where}: {error}") from None
-        return recipe
+        return recipe if recipe.published is None else _with_changes_noted(recipe, table, changes)
 
     def changed(self, changes: Mapping[str, Any]) -> Recipe:
         """This recipe with some values replaced, by dotted key.
@@ -225,6 +225,35 @@ def _all_keys(kind: type[BaseModel], prefix: str = "") -> list[str]:
         else:
             keys.append(prefix + name)
     return keys
+
+
+# What makes a published recipe no other: words, chance, and where it runs.
+_NO_CHANGE = ("name", "about", "published", "resolved", "train.seed", "train.device", "train.precision")
+
+
+def _with_changes_noted(recipe: Recipe, table: Mapping[str, Any], changes: Mapping[str, Any]) -> Recipe:
+    """A published recipe that says in which keys it is no longer the lesson's."""
+    assert recipe.published is not None
+    try:
+        before = Recipe.model_validate(table)
+    except ValidationError:  # it was whole only with its changes
+        return recipe
+    different = [
+        key
+        for key in changes
+        if not key.startswith("published.") and key not in _NO_CHANGE and _at(recipe, key) != _at(before, key)
+    ]
+    changed = tuple(dict.fromkeys([*(recipe.published.changed or ()), *different])) or None
+    return recipe.model_copy(update={"published": recipe.published.model_copy(update={"changed": changed})})
+
+
+def _at(recipe: Recipe, dotted: str) -> Any:
+    if dotted == "model.layers":
+        return recipe.layers  # and not how they are written
+    value: Any = recipe
+    for part in dotted.split("."):
+        value = getattr(value, part)
+    return value
 
 
 _WRONG_KIND = {"literal_error", "int_type", "tuple_type"}

@@ -42,6 +42,8 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 RUNS = Path("runs")  # where a run goes that isn't given a place
+_OPTION = "--run"
+_FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
 
 
 class RunDirectory:
@@ -51,32 +53,35 @@ class RunDirectory:
         self.path = path
 
     @staticmethod
-    def check_place(path: str | Path | None) -> None:
-        """Raises RunError when no run can be made at `path`, or in ./runs for None: worth knowing before any work."""
+    def check_place(path: str | Path | None, option: str = _OPTION) -> None:
+        """Raises RunError when no run can be made at `path`, or in ./runs for None: worth knowing before any work.
+
+        `option` is what the user gives `path` with.
+        """
         place = RUNS if path is None else Path(path)
         try:
             if path is not None and (place.is_symlink() or place.exists()):
-                raise _taken(place)
+                raise _taken(place, option)
             if place.is_symlink() and not place.exists():
-                raise RunError(f"'{place}' is a link to nothing; remove it, or give a --run in another place")
+                raise RunError(f"'{place}' is a link to nothing; remove it, or give a {option} in another place")
             _check_writable(place)
         except OSError as error:
-            raise _cannot_write(place, error) from None
+            raise _cannot_write(place, error, option) from None
 
     @classmethod
-    def create(cls, path: str | Path | None, name: str) -> RunDirectory:
+    def create(cls, path: str | Path | None, name: str, option: str = _OPTION) -> RunDirectory:
         """A new, empty directory: at `path`, which must not exist, or as runs/NAME-1, -2, … Raises RunError."""
-        cls.check_place(path)
+        cls.check_place(path, option)
         if path is not None:
             try:
-                return cls(_made(Path(path)))
+                return cls(_made(Path(path), option))
             except FileExistsError:  # another run has taken it since
-                raise _taken(Path(path)) from None
+                raise _taken(Path(path), option) from None
         for number in itertools.count(1):
             place = RUNS / f"{name}-{number}"
             # Another run may take the name in between; then the next number is tried.
             with suppress(FileExistsError):
-                return cls(_made(place))
+                return cls(_made(place, option))
         raise AssertionError("count() ended")
 
     @classmethod
@@ -292,23 +297,28 @@ def _check_writable(place: Path) -> None:
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
 
-def _made(place: Path) -> Path:
+def _made(place: Path, option: str) -> Path:
     """The new directory. Raises FileExistsError, and RunError where nothing can be made."""
     try:
-        place.mkdir(parents=True)
+        try:
+            place.mkdir(parents=True)
+        except FileNotFoundError:  # another process has swept the new folder around it away, as it was empty
+            place.mkdir(parents=True)
     except FileExistsError:
         raise
     except OSError as error:
-        raise _cannot_write(place, error) from None
+        raise _cannot_write(place, error, option) from None
     return place
 
 
-def _taken(path: Path) -> RunError:
-    return RunError(f"run directory '{path}' exists already and is never overwritten; give another --run")
+def _taken(path: Path, option: str) -> RunError:
+    what = "run directory" if option == _OPTION else "directory"
+    return RunError(f"{what} '{path}' exists already and is never overwritten; give another {option}")
 
 
-def _cannot_write(path: Path, error: OSError) -> RunError:
-    return RunError(f"cannot write '{path}': {error.strerror}; give a --run in a place that can be written")
+def _cannot_write(path: Path, error: OSError, option: str = _OPTION) -> RunError:
+    mend = "make room there" if error.errno in _FULL else f"give a {option} in a place that can be written"
+    return RunError(f"cannot write '{path}': {error.strerror}; {mend}")
 
 
 def _json_object(line: str) -> dict[str, Any]:

@@ -182,6 +182,7 @@ class Published(Step):
     batch_epochs: tuple[int, int] | None = Field(None, description="… of these epochs, counted from 0")
     meter: bool = Field(False, description="the accuracy on the test part is measured at each line of the log")
     seconds_per_epoch: float | None = Field(None, gt=0)
+    changed: tuple[str, ...] | None = Field(None, description="keys in which it is no longer the lesson's")
 
 
 class Resolved(Step):

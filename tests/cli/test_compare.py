@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from conftest import ENVIRONMENT, STEPS, TINY, Answer
 from neocog.studies import comparing
@@ -22,7 +23,7 @@ SETS = [word for key, value in {**STEPS, "model.layers": TINY}.items() for word 
 FAST = ("fast", "fast optimizer.lr=0.02")
 
 
-def test_two_sides_from_end_to_end(cli: Cli, shapes: Path) -> None:
+def test_two_sides_from_end_to_end(cli: Cli, shapes: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     answer = cli("compare", *FAST, "--data", shapes, *SETS, "--seeds", 2, "--processes", 1)
     assert (answer.status, answer.err) == (0, "")
     parts = answer.out.split("\n\n")
@@ -30,17 +31,17 @@ def test_two_sides_from_end_to_end(cli: Cli, shapes: Path) -> None:
     assert "can't be told apart" in parts[2] or "beats" in parts[2] or "same numbers" in parts[2]
     assert answer.out.endswith("saved in runs/compare-fast-fast_optimizer.lr=0.02-1\n")
     assert "2 seeds a side, 4 runs; data shapes, " in answer.out
-    assert {path.name for path in Path("runs/compare-fast-fast_optimizer.lr=0.02-1").iterdir()} == {
-        "comparison.md",
-        "comparison.json",
-        "seeds.png",
-        "curves.png",
-        "cost.png",
-    }
+    folder = Path("runs/compare-fast-fast_optimizer.lr=0.02-1")
+    pictures = ["cost.png", "curves.png", "seeds.png"]
+    assert sorted(path.name for path in folder.iterdir()) == ["comparison.json", "comparison.md", *pictures]
+    for name in pictures:
+        with Image.open(folder / name) as picture:
+            assert picture.width > 1000
     splits = [path.read_text() for path in sorted(Path("runs/seeds").glob("*/0/split.json"))]
     assert len(splits) == 2
     assert splits[0] == splits[1]
 
+    monkeypatch.setattr(comparing, "_draw", lambda *_: None)
     again = cli("compare", *FAST, "--data", shapes, *SETS, "--seeds", 2, "--json")
     assert (again.status, again.err) == (0, "")
     found = json.loads(again.out)
@@ -78,7 +79,7 @@ def test_refusals_are_one_line(cli: Cli) -> None:
 
 def test_ctrl_c_says_what_is_kept(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     def stopped(*_: object, **__: object) -> None:
-        raise Interrupted([])
+        raise Interrupted([], 6)
 
     monkeypatch.setattr(comparing, "train_jobs", stopped)
     text = "interrupted: 0 of 6 runs are finished and kept; the same command goes on from there\n"

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 import neocog
+from at_hand import train_at_hand
 from conftest import Answer
 from neocog.studies import reproducing
 from neocog.studies.reproducing import published_recipes
@@ -44,8 +45,9 @@ def lesson(shapes: Path) -> str:
     return "lesson.toml"
 
 
-def test_trains_prints_keeps_and_saves(cli: Command, lesson: str) -> None:
-    answer = cli("reproduce", lesson, "--seeds", 2, "--processes", 1)
+def test_trains_prints_keeps_and_saves(cli: Command, lesson: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reproducing, "train_jobs", train_at_hand)
+    answer = cli("reproduce", lesson, "--seeds", 2)
     assert answer.status == 0
     heading, row, log, *_ = answer.out.split("\n")
     assert heading.split("  ")[0] == "recipe"
@@ -53,6 +55,7 @@ def test_trains_prints_keeps_and_saves(cli: Command, lesson: str) -> None:
     assert log.split()[:5] == ["loss", "log", "2", "lines", "2"]
     assert answer.out.endswith("\nsaved in runs/reproduce-1\n")
     assert max(len(line) for line in answer.out.split("\n")) <= 100
+    assert Path("runs/reproduce-1/reproduction.png").read_bytes().startswith(b"\x89PNG")
     again = cli("reproduce", lesson, "--seeds", 2, "--out", "again", "--json")
     found = json.loads(again.out)
     assert (again.status, found["conditions"]["kept"], found["conditions"]["saved"]) == (0, 2, "again")
@@ -77,7 +80,7 @@ def test_options_reach_the_trainings(cli: Command, lesson: str, monkeypatch: pyt
 def test_stopped_by_hand_says_what_is_kept(cli: Command, lesson: str, monkeypatch: pytest.MonkeyPatch) -> None:
     def train(jobs: Sequence[Job], **options: Any) -> list[Outcome]:
         run = neocog.train(jobs[0].recipe, run="kept")
-        raise Interrupted([Outcome(jobs[0], run), Outcome(jobs[1], None, "the loss is nan")])
+        raise Interrupted([Outcome(jobs[0], run), Outcome(jobs[1], None, "the loss is nan")], len(jobs))
 
     monkeypatch.setattr(reproducing, "train_jobs", train)
     answer = cli("reproduce", lesson, "--seeds", 3)

@@ -36,12 +36,12 @@ def test_a_sweep_from_its_words_to_its_files(cli, shapes):
 
 def test_ctrl_c_says_what_is_kept(cli, shapes, monkeypatch):
     def stopped(*_, **__):
-        raise Interrupted([])
+        raise Interrupted([], 4)
 
     monkeypatch.setattr(sweeping, "train_jobs", stopped)
     answer = cli(*WORDS, MODEL)
     assert answer.status == 130
-    assert answer.err.endswith("interrupted: 0 runs are finished and kept; the same command goes on from there\n")
+    assert answer.err.endswith("interrupted: 0 of 4 runs are finished and kept; the same command goes on from there\n")
 
 
 REFUSED = [
@@ -51,6 +51,11 @@ REFUSED = [
         "optimizer.lr is given twice; write all its values behind one optimizer.lr=, with commas between",
     ),
     (["sweep", "fast", "a.b=1,2"], "unknown key 'a.b'"),
+    (
+        ["sweep", "fast", "optimizer.lr=1,2", "--data", "nowhere"],
+        "'nowhere' is no data set neocog knows, and there is no such folder; Known: ",
+    ),
+    (["sweep", "fast", "model.factory=a:b,c:d"], "model.factory=a:b: model 'a:b': cannot import 'a': No module named"),
     (["sweep", "fast", "optimizer.lr=1,2", "--metric", "f1"], "unknown metric 'f1'; Known: accuracy, loss, macro-f1"),
 ]
 

@@ -45,7 +45,7 @@ FIGURES = {
 @pytest.mark.parametrize("name", FIGURES)
 def test_nothing_is_cut_and_nothing_overlaps(name):
     figure = FIGURES[name]()
-    figure.canvas.draw()
+    figure.draw_without_rendering()
     page, renderer = figure.bbox, figure.canvas.get_renderer()
     texts = [text for text in figure.findobj(Text) if text.get_text() and text.get_visible()]
     outside = [text for text in figure.texts if text.get_text()]

@@ -53,6 +53,14 @@ def test_ticks_of_an_axis_by_hand():
     assert Span.linear([99.0, 100.0], 3.0, (0, 100)).ticks[-1] == 100
 
 
+def test_a_label_that_would_leave_the_page_is_left_out():
+    # 100 million is as wide as 0.8 inches, and its tick a hundredth of an inch from the chart's end.
+    wide = Span.decades([2.8e6, 8e7], 7.0)
+    assert wide.high > 1e8
+    assert wide.labels[-1] == "50 million"
+    assert Span.decades([2.8e6, 8e7], 7.0, upright=True).labels[-1] == "100 million"
+
+
 def test_a_place_beyond_an_axis_is_its_end():
     linear, log = Span.linear([0, 1], 3.0), Span.decades([1, 100], 3.0)
     assert [linear.share(value) for value in (-5, 0.5, 5)] == pytest.approx([0, 0.5, 1])
@@ -80,6 +88,8 @@ def test_texts_are_broken_to_fit():
         assert all(text_width(line, SMALL) <= width for line in lines)
         assert "".join(lines).replace(" ", "") == text.replace(" ", "")
     assert fitted("", SMALL, 1.0) == ""
+    assert fitted("a side, n = 9", SMALL, 0.5) == "a side,\nn = 9"
+    assert fitted("it reaches 97 ± 1 %", SMALL, 1.0) == "it reaches\n97 ± 1 %"
     assert styled(fitted)("写真", SMALL, 0.01) == "写\n真"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from itertools import combinations
 
 import numpy as np
@@ -37,13 +38,19 @@ def cases():
     }
 
 
+@cache
+def figure_of(name):
+    """A case as it is drawn, once for all tests that only look at it."""
+    return plot_cost(cases()[name])
+
+
 @pytest.mark.parametrize("name", cases())
 def test_nothing_is_cut_and_nothing_overlaps(name):
-    check_layout(plot_cost(cases()[name]))
+    check_layout(figure_of(name))
 
 
 def test_marks_stand_at_cost_and_mean_with_students_interval():
-    axes = plot_cost(compared(*THREE)).axes[0]
+    axes = figure_of("three").axes[0]
     assert [points(mark)[0] for mark in drawn(axes, "side")] == near((3e4, 97.5), (4e4, 94), (4e5, 98.5))
     first = points(drawn(axes, "interval")[0])
     want = stats.t.interval(0.95, 1, loc=97.5, scale=stats.sem([97, 98]))
@@ -73,7 +80,7 @@ def test_sides_without_the_cost_are_told():
 
 
 def test_the_front_is_filled_and_joined_by_steps():
-    axes = plot_cost(compared(*THREE)).axes[0]
+    axes = figure_of("three").axes[0]
     assert [mark.get_markeredgecolor() == WHITE for mark in drawn(axes, "side")] == [True, False, True]
     (steps,) = drawn(axes, "front")
     end = axes.get_xlim()[1]
@@ -116,7 +123,7 @@ def test_a_name_without_room_is_not_placed():
 
 
 def test_many_sides_have_numbers_and_a_list():
-    figure = plot_cost(cases()["thirty"])
+    figure = figure_of("thirty")
     assert [text.get_text() for text in figure.axes[0].texts] == [str(number) for number in range(1, 31)]
     assert f"\n17 {LONG} 16\n" in written(figure)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 import pytest
 from chart_checks import LONG, check_files, check_layout, drawn, near, points, written
@@ -55,13 +57,25 @@ def cases():
     }
 
 
+@cache
+def figure_of(name):
+    """A case as it is drawn, once for all tests that only look at it."""
+    return plot_curves(cases()[name])
+
+
 @pytest.mark.parametrize("name", cases())
 def test_nothing_is_cut_and_nothing_overlaps(name):
-    check_layout(plot_curves(cases()[name], title="learning curves"))
+    check_layout(figure_of(name))
+
+
+def test_a_title_stands_above_the_charts():
+    figure = plot_curves(TWO_SEEDS, title="learning curves")
+    check_layout(figure)
+    assert written(figure).splitlines()[-1] == "learning curves"
 
 
 def test_lines_are_means_and_bands_reach_from_the_lowest_to_the_highest_seed():
-    figure = plot_curves(TWO_SEEDS)
+    figure = figure_of("two seeds")
     loss, accuracy = chart(figure, "train_loss"), chart(figure, "validation_accuracy")
     assert line(loss) == near((1, 0.5), (2, 0.2))
     assert band(loss) == {1: pytest.approx((0.4, 0.6)), 2: pytest.approx((0.2, 0.2))}
@@ -114,7 +128,7 @@ def test_runs_without_a_common_place_have_no_band():
 
 
 def test_what_was_not_measured_is_left_out_and_told():
-    figure = plot_curves(cases()["not measured"])
+    figure = figure_of("not measured")
     assert line(chart(figure, "validation_accuracy")) == near((2, 90))
     assert written(figure).splitlines() == [
         "Not all runs measured validation accuracy: a.",
@@ -139,7 +153,7 @@ def test_a_point_over_few_steps_is_joined_with_the_one_before():
 
 
 def test_epochs_are_whole_numbers_where_there_are_two():
-    assert all(tick == round(tick) for tick in chart(plot_curves(TWO_SEEDS), "train_loss").get_xticks())
+    assert all(tick == round(tick) for tick in chart(figure_of("two seeds"), "train_loss").get_xticks())
     half = chart(plot_curves({"a": [run([1.0, 0.5], epochs=[0.25, 0.5])]}), "train_loss")
     assert 0.5 in half.get_xticks()
 
@@ -151,7 +165,7 @@ def test_a_loss_over_more_than_a_decade_is_on_a_logarithmic_axis():
 
 
 def test_names_differ_in_colour_mark_or_line():
-    axes = chart(plot_curves(cases()["many names"]), "train_loss")
+    axes = chart(figure_of("many names"), "train_loss")
     looks = [(mean.get_color(), mean.get_marker(), mean._dash_pattern) for mean in drawn(axes, "mean")]
     assert len({str(look) for look in looks}) == 20
     assert len({colour for colour, _, _ in looks[:7]}) == 7

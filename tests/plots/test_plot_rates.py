@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import cache
 
 import numpy as np
 import pytest
@@ -59,13 +60,19 @@ def cases():
     }
 
 
+@cache
+def figure_of(name):
+    """A case as it is drawn, once for all tests that only look at it."""
+    return plot_rates(cases()[name])
+
+
 @pytest.mark.parametrize("name", cases())
 def test_nothing_is_cut_and_nothing_overlaps(name):
-    check_layout(plot_rates(cases()[name]))
+    check_layout(figure_of(name))
 
 
 def test_dots_are_batches_and_the_line_their_running_mean():
-    axes = plot_rates(cases()["falling"]).axes[0]
+    axes = figure_of("falling").axes[0]
     (dots,), (line,) = drawn(axes, "batches"), drawn(axes, "smoothed")
     assert points(dots) == list(zip(RATES, FALLING.losses, strict=True))
     assert points(line) == list(zip(RATES, FALLING.smoothed, strict=True))
@@ -84,29 +91,29 @@ def test_the_suggestion_is_marked_on_the_line_with_its_number():
 
 
 def test_the_title_is_what_the_test_found():
-    assert written(plot_rates(cases()["falling"])).splitlines() == [
+    assert written(figure_of("falling")).splitlines() == [
         str(cases()["falling"]),
         "Dots: single batches; line: their running mean, one seed. Shaded: the loss falls. Cross: loss exploded.",
     ]
 
 
 def test_where_the_loss_falls_is_shaded():
-    axes = plot_rates(cases()["falling"]).axes[0]
+    axes = figure_of("falling").axes[0]
     (shade,) = [patch for patch in axes.patches if patch.get_gid() == "falls"]
     assert (shade.get_x(), shade.get_x() + shade.get_width()) == pytest.approx((0.01, 0.1))
-    assert [patch.get_gid() for patch in plot_rates(cases()["flat"]).axes[0].patches] == []
+    assert [patch.get_gid() for patch in figure_of("flat").axes[0].patches] == []
 
 
 def test_no_suggestion_is_drawn_where_there_is_none():
-    axes = plot_rates(cases()["flat"]).axes[0]
+    axes = figure_of("flat").axes[0]
     assert drawn(axes, "suggestion") == []
     assert list(axes.texts) == []
 
 
 def test_the_end_is_marked_unless_it_is_the_last_rate():
-    (cross,) = drawn(plot_rates(cases()["falling"]).axes[0], "end")
+    (cross,) = drawn(figure_of("falling").axes[0], "end")
     assert points(cross) == [(1.0, 2.3)]
-    flat = plot_rates(cases()["flat"])
+    flat = figure_of("flat")
     assert drawn(flat.axes[0], "end") == []
     assert written(flat).endswith("one seed. The test went on to its last rate.")
 
@@ -124,7 +131,7 @@ def test_seeds_are_thin_lines_beside_their_mean():
 
 
 def test_a_loss_that_explodes_does_not_flatten_the_rest():
-    figure = plot_rates(cases()["huge"])
+    figure = figure_of("huge")
     assert 2.3 < figure.axes[0].get_ylim()[1] < 5
     assert written(figure).endswith("Cross: loss exploded. Losses above the chart are cut off.")
     (cross,) = drawn(figure.axes[0], "end")

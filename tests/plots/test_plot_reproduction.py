@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 import pytest
 from chart_checks import LONG, check_files, check_layout, drawn, near, points, written
@@ -77,9 +79,15 @@ def cases():
     }
 
 
+@cache
+def figure_of(name):
+    """A case as it is drawn, once for all tests that only look at it."""
+    return plot_reproduction(cases()[name])
+
+
 @pytest.mark.parametrize("name", cases())
 def test_nothing_is_cut_and_nothing_overlaps(name):
-    check_layout(plot_reproduction(cases()[name]))
+    check_layout(figure_of(name))
 
 
 def test_published_figure_seeds_prediction_interval_and_twin_stand_at_their_values():
@@ -101,7 +109,7 @@ def test_published_figure_seeds_prediction_interval_and_twin_stand_at_their_valu
 
 
 def test_the_log_is_published_beside_our_mean_with_its_band():
-    axes = chart(plot_reproduction(Reproduction((recipe(),))), "model-a: loss")
+    axes = chart(figure_of("one"), "model-a: loss")
     assert points(drawn(axes, "published")[0]) == [(500, 0.433), (1000, 0.251)]
     assert points(drawn(axes, "ours")[0]) == near((500, 0.5), (1000, 0.25))
     (band,) = [patch for patch in axes.collections if patch.get_gid() == "band"]
@@ -144,7 +152,7 @@ def test_the_texts_say_what_was_found():
     ("published", "ours", "at_least", "text"),
     [
         (0.9704, OURS, False, "the published figure lies in our range"),
-        (0.9725, OURS, False, "the published figure lies outside our range, but is expected of one more seed"),
+        (0.9725, OURS, False, "the published figure lies outside our range, but in the interval for one more seed"),
         (0.99, OURS, False, "the published figure lies outside our range"),
         (0.96, OURS, True, "the published figure is true of all our seeds"),
         (0.97, OURS, True, "the published figure is not true of all our seeds"),
@@ -182,13 +190,13 @@ def test_more_than_a_figure_is_no_diamond():
 
 
 def test_a_recipe_without_seeds_is_named():
-    figure = plot_reproduction(cases()["no seed"])
+    figure = figure_of("no seed")
     assert [axes.get_label() for axes in figure.axes] == ["model-a: accuracy", "model-a: loss"]
     assert written(figure).endswith("\nb\nno accuracy published; ours: no seed finished")
 
 
 def test_the_picture_is_readable_at_1200_pixels():
-    figure = plot_reproduction(cases()["twelve"])
+    figure = figure_of("twelve")
     dots = 1200 / figure.get_figwidth()
     assert all(text.get_fontsize() / 72 * dots >= 11 for text in figure.texts)
     assert len(figure.axes) == 12 + 8

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 import pytest
 from chart_checks import LONG, check_files, check_layout, compared, drawn, points, side, written
@@ -31,13 +33,19 @@ def cases():
     }
 
 
+@cache
+def figure_of(name):
+    """A case as it is drawn, once for all tests that only look at it."""
+    return plot_seeds(cases()[name])
+
+
 @pytest.mark.parametrize("name", cases())
 def test_nothing_is_cut_and_nothing_overlaps(name):
-    check_layout(plot_seeds(cases()[name]))
+    check_layout(figure_of(name))
 
 
 def test_each_seed_stands_at_its_value_with_the_best_side_on_top():
-    axes = plot_seeds(compared(*TWO)).axes[0]
+    axes = figure_of("two").axes[0]
     best, other = drawn(axes, "seeds")
     assert sorted(x for x, _ in points(best)) == pytest.approx([97, 97.5, 98])
     assert sorted(x for x, _ in points(other)) == pytest.approx([93, 93.5, 94])
@@ -48,7 +56,7 @@ def test_each_seed_stands_at_its_value_with_the_best_side_on_top():
 
 
 def test_the_bar_is_students_interval_around_the_mean():
-    axes = plot_seeds(compared(*TWO)).axes[0]
+    axes = figure_of("two").axes[0]
     values = [97, 98, 97.5]
     want = stats.t.interval(0.95, 2, loc=97.5, scale=stats.sem(values))
     assert [x for x, _ in points(drawn(axes, "interval")[0])] == pytest.approx(want)
@@ -57,7 +65,7 @@ def test_the_bar_is_students_interval_around_the_mean():
 
 
 def test_the_texts_say_verdict_mean_interval_and_n():
-    assert written(plot_seeds(compared(*TWO))).splitlines() == [
+    assert written(figure_of("two")).splitlines() == [
         "a beats b",
         "Each mark is one seed; thin lines join the same seed; bar and ±: 95 % interval of the mean (Student's t).",
         "a",
@@ -68,7 +76,7 @@ def test_the_texts_say_verdict_mean_interval_and_n():
 
 
 def test_one_seed_has_no_interval():
-    figure = plot_seeds(cases()["one seed"])
+    figure = figure_of("one seed")
     assert written(figure).splitlines()[1:4] == [
         "Each mark is one seed; thin lines join the same seed; one seed has no interval.",
         "a",
@@ -79,7 +87,7 @@ def test_one_seed_has_no_interval():
 
 
 def test_failed_seeds_are_told():
-    texts = written(plot_seeds(cases()["failed"]))
+    texts = written(figure_of("failed"))
     assert "90.50 ± 6.35 %, n = 2; seed 2 failed" in texts
     assert "\n$b_1$\nno seed finished; 5 seeds failed" in texts
 
@@ -98,17 +106,17 @@ def test_losses_have_their_unit_the_least_on_top_and_decades_where_they_differ_m
     assert near.axes[0].get_xlabel() == "validation loss in nats"
     assert near.axes[0].get_xscale() == "linear"
     assert written(near).splitlines()[2:4] == ["b", "0.1050 ± 0.0635 nats, n = 2"]
-    far = plot_seeds(cases()["loss"])
+    far = figure_of("loss")
     assert far.axes[0].get_xscale() == "log"
     assert "5e11 ± 6.353e12 nats, n = 2" in written(far)
 
 
 def test_the_axis_ends_near_the_values_and_says_nothing_impossible():
-    axes = plot_seeds(compared(*TWO)).axes[0]
+    axes = figure_of("two").axes[0]
     low, high = axes.get_xlim()
     assert 90 < low < 92.3
     assert 98.7 < high < 101
-    right = plot_seeds(cases()["right"]).axes[0]
+    right = figure_of("right").axes[0]
     assert all(0 <= tick <= 100 for tick in right.get_xticks())
 
 

@@ -65,6 +65,20 @@ def test_three_sides_with_failures_and_long_names():
     check_golden("comparison-three.md", comparison_markdown(found))
 
 
+def test_how_surely_more_seeds_would_show_a_difference_is_said():
+    def text(gap):
+        values = {k: 0.97 + (-1) ** k * k / 1000 for k in range(4)}
+        first = Side("a", dict.fromkeys(values, 0.97 + gap), {}, {}, 10)
+        return comparison_text(compare_sides([first, Side("b", values, {}, {}, 10)], METRICS["accuracy"]))
+
+    how = "of P: Wilson; to show a difference: in 80 % of comparisons like this one"
+    assert "can't be told apart with 4 seeds; about" in text(0.001)
+    assert how in " ".join(text(0.001).split())
+    assert "which would have shown a difference of" in text(-0.0005)
+    assert how in " ".join(text(-0.0005).split())
+    assert "of P: Wilson\n\na beats b" in text(0.01)
+
+
 def test_one_seed_has_no_intervals():
     found = compare_sides(
         [side("model-b", 0.936, seeds=1, test=False), side("model-a", 0.9704, seeds=1, test=False)],

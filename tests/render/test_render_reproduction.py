@@ -144,6 +144,11 @@ def test_changed_recipes_are_never_called_as_published() -> None:
     assert f"\n\n{line}\n\n" in reproduction_markdown(changed)
 
 
+def test_a_twin_without_a_time_still_has_its_sentence() -> None:
+    page = reproduction_markdown(Reproduction((replace(SOFTMAX, twin_seconds=(0.0,) * 3, seconds=(0.0,) * 3),)))
+    assert " lenet-softmax-fixed reaches 97.90 ± 0.10 % (n = 3).\n" in page
+
+
 def test_nothing_outside_is_said_in_the_page() -> None:
     assert reproduction_markdown(Reproduction((PLAIN,))).endswith("## Outside our range\n\nNothing.")
 
@@ -165,7 +170,7 @@ def test_nothing_outside_is_said_in_the_page() -> None:
         (
             # 0.35, −0.19 and −0.01 points: mean 0.05, sd 0.2750; 4.3027·sd/√3 = 0.6831
             {"twin_accuracy": (0.8890, 0.8850, 0.8880)},
-            "Softmax twice makes no difference that 3 seeds can show: +0.05 ± 0.68 points of test accuracy "
+            "Whether softmax twice costs anything can't be told with 3 seeds: +0.05 ± 0.68 points of test accuracy "
             "with lenet-softmax-fixed (95 % interval, n = 3, Student's paired t)",
         ),
         (
@@ -175,7 +180,11 @@ def test_nothing_outside_is_said_in_the_page() -> None:
         ),
         (
             {"twin_seeds": (1,), "twin_accuracy": (0.9790,), "twin_seconds": (30.0,)},
-            "Softmax twice costs 9.21 points of test accuracy (one seed, so no interval)",
+            "lenet-softmax-fixed has 9.21 points of test accuracy more (one seed, so no interval)",
+        ),
+        (
+            {"twin_seeds": (1,), "twin_accuracy": (0.8800,), "twin_seconds": (30.0,)},
+            "lenet-softmax-fixed has 0.69 points of test accuracy less (one seed, so no interval)",
         ),
         ({"twin": None, "twin_seeds": (), "twin_accuracy": (), "twin_seconds": ()}, ""),
     ],

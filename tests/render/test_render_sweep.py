@@ -107,7 +107,15 @@ def test_seeds_that_disagree_are_told():
 def test_a_flat_curve_has_warnings_and_no_command():
     text = rates_text(ranged(None, losses=(2.3, 2.31) * 6))
     assert "suggestion" not in text and "neocog train" not in text
-    assert text.splitlines()[-1].startswith("warning: the loss never falls between 1e-08 and 1e+03, ")
+    assert text.split("\n\n")[-1].split("\n") == [
+        "warning: the loss never falls between 1e-08 and 1e+03, so no rate can be suggested; give more",
+        "  --steps, or check that the network can learn at all",
+    ]
+
+
+def test_many_seeds_and_a_long_name_stay_within_the_width():
+    found = replace(ranged(*[0.1] * 30), recipe="model-a " + "optimizer.lr=0.02 " * 8)
+    assert all(len(line) <= 100 for line in rates_text(found).split("\n"))
 
 
 def test_a_long_curve_has_about_twenty_lines():

@@ -19,7 +19,6 @@ from neocog.statistics.paired import (
     RESAMPLES,
     SIGN_TEST,
     STUDENT,
-    STUDENT_TIES,
     paired_difference,
     win_share,
 )
@@ -52,39 +51,42 @@ def test_student_is_scipys(pairs, confidence):
 
 
 def every_resample(differences):
-    """|t*| and probability of all resamples: each way to draw n of n with repetition, by stars and bars."""
+    """|mean* − mean| and probability of all resamples: each way to draw n of n with repetition, by stars and bars."""
     n = len(differences)
     bars = np.array(list(combinations(range(2 * n - 1), n - 1)))
     edges = np.hstack([np.full((len(bars), 1), -1), bars, np.full((len(bars), 1), 2 * n - 1)])
     counts = np.diff(edges, axis=1) - 1
     factorials = np.array([math.factorial(k) for k in range(n + 1)], dtype=float)
     chances = factorials[n] / factorials[counts].prod(axis=1) / float(n) ** n
-    drawn = np.array(differences)
-    means = counts @ drawn / n
-    sds = np.sqrt((counts * (drawn - means[:, None]) ** 2).sum(axis=1) / (n - 1))
-    varied = sds > 1e-12
-    t = np.full(len(counts), np.inf)
-    t[varied] = np.abs(means[varied] - drawn.mean()) / (sds[varied] / math.sqrt(n))
-    return t, chances
+    return np.abs(counts @ np.array(differences) / n - np.mean(differences)), chances
 
 
-@pytest.mark.parametrize("shift", [0.0, -0.1, -0.2])
-def test_bootstrap_is_what_enumerating_all_resamples_gives(shift):
-    differences = [value + shift for value in TEN]
-    t, chances = every_resample(differences)
+# Of 10 pairs: t = 2.262157 with 9 degrees of freedom, times √(10/9) = 2.384526, and 2Φ(−2.384526) = 0.0171.
+EXPANDED = 0.0171
+
+
+def test_bootstrap_is_what_enumerating_all_resamples_gives():
+    distances, chances = every_resample(TEN)
     assert chances.sum() == pytest.approx(1)
-    got = paired_difference(differences, zeros(TEN))
+    got = paired_difference(TEN, zeros(TEN))
     assert (got.n, got.method) == (10, BOOTSTRAP)
-    error = got.sd / math.sqrt(10)
-    exact = float(chances[t >= abs(got.mean) / error].sum())
-    assert abs(got.p - exact) < 4 * math.sqrt(exact * (1 - exact) / RESAMPLES) + 1 / RESAMPLES
-    # What lies beyond the interval is 5 % of all resamples, give or take 4 standard errors of 10,000 of them.
-    beyond = float(chances[t > got.half_width / error].sum())
-    assert abs(beyond - 0.05) < 4 * math.sqrt(0.05 * 0.95 / RESAMPLES)
+    assert got.mean == pytest.approx(0.272)
+    assert got.sd == pytest.approx(np.std(TEN, ddof=1))
+    # What lies beyond the interval is 1.71 % of all resamples, give or take 4 standard errors of 10,000 of them.
+    assert abs(chances[distances >= got.half_width].sum() - EXPANDED) < 4 * math.sqrt(EXPANDED / RESAMPLES)
 
 
-def test_p_is_never_0():
-    assert paired_difference([value + 100 for value in TEN], zeros(TEN)).p == 1 / (RESAMPLES + 1)
+@pytest.mark.parametrize("shift", [0.0, -0.1, -0.2, 100])
+def test_p_of_the_bootstrap_is_students_of_the_standard_error_that_its_interval_stands_for(shift):
+    got = paired_difference([value + shift for value in TEN], zeros(TEN))
+    assert got.half_width == pytest.approx(paired_difference(TEN, zeros(TEN)).half_width)
+    want = 2 * scipy.stats.t.sf(abs(got.mean) / (got.half_width / 2.262157), 9)
+    assert got.p == pytest.approx(want, rel=1e-5)
+
+
+def test_p_of_many_seeds_may_be_as_small_as_many_comparisons_need():
+    # Holm over 780 pairs of 40 configurations asks for p ≤ 6e-5, less than one of 10,000 resamples can be.
+    assert paired_difference([value + 5 for value in TEN], zeros(TEN)).p < 1e-8
 
 
 @given(st.lists(st.integers(-3, 5), min_size=2, max_size=14), st.sampled_from([0.9, 0.95, 0.99]))
@@ -130,13 +132,19 @@ def test_no_difference_at_all_claims_nothing(n):
     assert (got.mean, got.sd, got.p, got.method) == (0.0, 0.0, 1.0, SIGN_TEST)
 
 
-def test_too_many_ties_to_resample():
-    # (9/10)¹⁰ = 35 % of the resamples miss the one that differs, and have no spread.
-    differences = [0.1] * 9 + [0.2]
-    got, want = paired_difference(differences, zeros(differences)), scipy.stats.ttest_1samp(differences, 0)
-    assert got.method == STUDENT_TIES
-    assert got.p == pytest.approx(want.pvalue, rel=1e-9)
-    assert got.high == pytest.approx(want.confidence_interval().high)
+def test_nine_equal_differences_and_another_by_hand():
+    # k of 10 draws take the 0.2, k ~ Binomial(10, 0.1), and mean* − mean = 0.01·(k − 1). 1.28 % have k ≥ 4, and
+    # 7.02 % k ≥ 3; the largest 1.71 % therefore begin at k = 3, which is 0.02.
+    got = paired_difference([0.1] * 9 + [0.2], [0.0] * 10)
+    assert (got.method, got.mean) == (BOOTSTRAP, pytest.approx(0.11))
+    assert got.half_width == pytest.approx(0.02)
+
+
+def test_an_end_at_0_is_in_the_interval():
+    # As before, with the mean at 0.02: p is 5 % but for rounding, and nothing may be claimed.
+    got = paired_difference([0.01] * 9 + [0.11], [0.0] * 10)
+    assert got.mean == pytest.approx(got.half_width)
+    assert (got.low <= 0, got.p > 0.05, got.p == pytest.approx(0.05)) == (True, True, True)
 
 
 def test_win_share_by_hand():

@@ -97,6 +97,13 @@ def test_a_drawn_valley_is_found_within_its_noise(noise):
     assert found.falls[0] < 0.005 and 0.05 < found.falls[1] <= 0.5
 
 
+@pytest.mark.parametrize(("fall", "found"), [(0.02, False), (0.025, True)])
+def test_a_steady_drift_of_less_than_a_hundredth_is_no_fall(fall, found):
+    # As with softmax twice: hardly any noise, hardly any learning, and 2.3 is guessing.
+    drift = (*[2.3] * 7, 2.3 - fall / 2, 2.3 - fall)
+    assert (read_curve(DECADES[:9], drift, drift).falls is not None) == found
+
+
 def test_a_curve_of_a_few_steps_says_nothing():
     assert read_curve(DECADES[:3], FALLING[:3], FALLING[:3]).falls is None
 

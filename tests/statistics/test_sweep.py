@@ -104,11 +104,17 @@ def test_one_seed_or_one_whole_side_leaves_nothing_out():
 VERDICTS = [
     (
         [side("lr=1", 0.9, 0.91, 0.92), side("lr=2", 0.3, 0.31, 0.3203), side("lr=3", 0.899, 0.912, 0.92)],
-        "lr=3 is the best of 3 tried on validation (3 seeds each): 91.03 ± 1.06 %; 1 other can't be told apart from it",
+        "lr=3 is the best of 3 tried on validation (3 seeds each): 91.03 % (sd 1.06); "
+        "1 other can't be told apart from it",
     ),
     (
         [side("lr=1", 0.9, 0.91, 0.92), side("lr=2", 0.3, 0.31, 0.3203)],
-        "lr=1 is the best of 2 tried on validation (3 seeds each): 91.00 ± 1.00 %; it beats all others",
+        "lr=1 is the best of 2 tried on validation (3 seeds each): 91.00 % (sd 1.00); it beats all others",
+    ),
+    (
+        [side("lr=1", 0.9, 0.91, 0.92), side("lr=2", 0.3, 0.31, 0.3203), side("lr=3", 0, 0, 0, failures=[0, 1, 2])],
+        "lr=1 is the best of 3 tried on validation (3 seeds each): 91.00 % (sd 1.00); "
+        "it beats all others that finished",
     ),
     (
         [side("lr=1", 0.9), side("lr=2", 0.3)],
@@ -116,7 +122,7 @@ VERDICTS = [
     ),
     (
         [side("lr=1", 0.9, 0.9), side("lr=2", 0, 0, failures=[0, 1])],
-        "lr=1 is the best of 2 tried on validation (2 seeds each): 90.00 ± 0.00 %; no other finished",
+        "lr=1 is the best of 2 tried on validation (2 seeds each): 90.00 % (sd 0.00); no other finished",
     ),
 ]
 
@@ -129,7 +135,10 @@ def test_the_verdict_in_one_sentence(sides, want):
 
 def test_the_verdict_of_a_loss_has_its_unit():
     found = ranked(side("lr=1", 0.25, 0.35), side("lr=2", 0.5, 0.6), metric=LOSS)
-    assert found.verdict.startswith("lr=1 is the best of 2 tried on validation (2 seeds each): 0.3000 ± 0.0707 nats;")
+    assert found.verdict == (
+        "lr=1 is the best of 2 tried on validation (2 seeds each): 0.3000 nats (sd 0.0707); "
+        "1 other can't be told apart from it"
+    )
 
 
 def test_optimism_in_one_sentence():

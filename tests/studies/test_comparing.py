@@ -8,16 +8,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-from at_hand import train_at_hand
-from PIL import Image
 from scipy.stats import ttest_rel
 from torch import nn
 
+from at_hand import train_at_hand
 from conftest import STEPS, TINY, fill
 from neocog.errors import LayerError, NeocogError, RecipeError, RunError, TrainingError
 from neocog.finished import Run
 from neocog.recipe import Recipe
-from neocog.statistics.comparison import Comparison
+from neocog.statistics.comparison import Comparison, RunComparison
 from neocog.studies import comparing
 from neocog.studies.alike import differences, made_alike, values_of
 from neocog.studies.comparing import compare
@@ -265,6 +264,13 @@ def test_vary_takes_a_whole_table() -> None:
             'optimizer.lr=0.02"',
         ),
         (
+            ["model-a", "small", "model-a-fixed"],
+            None,
+            "model-a and model-a-fixed train one and the same thing once both are measured in one way, so their "
+            'numbers are equal; change something in one of them, as in "model-a optimizer.lr=0.02", or see what the '
+            "lesson's way of measuring makes of it: neocog reproduce model-a",
+        ),
+        (
             ["model-a", "small", "model-a optimizer.lr=0.01"],
             None,
             "model-a and model-a optimizer.lr=0.01 train one and the same thing, so their numbers are equal; change "
@@ -370,14 +376,6 @@ def test_the_answer_is_saved_and_never_overwritten(shapes: Path, at_hand: None) 
     assert str(caught.value) == "directory 'mine/here' exists already and is never overwritten; give another --out"
 
 
-def test_three_pictures_are_saved_with_it(shapes: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(comparing, "train_jobs", train_at_hand)
-    folder = Path(compared("fast", "fast optimizer.lr=0.02", seeds=2).conditions["saved"])
-    for name in ("seeds", "curves", "cost"):
-        with Image.open(folder / f"{name}.png") as picture:
-            assert picture.width > 1000
-
-
 def test_one_seed_has_no_interval(shapes: Path, at_hand: None) -> None:
     (pair,) = compared("fast", "fast optimizer.lr=0.02", seeds=1).pairs
     assert (pair.difference.n, pair.difference.half_width, pair.beats) == (1, None, False)
@@ -438,6 +436,27 @@ def test_data_that_changed_between_two_sides_is_no_pair(
     assert str(caught.value) == (
         "'runs/seeds/fast/0' and 'runs/seeds/fast optimizer.lr=0.02/0' were not trained on the same pictures, so they "
         "don't pair; give the data as it was"
+    )
+
+
+def test_sides_may_prepare_the_same_pictures_in_other_ways(shapes: Path, at_hand: None) -> None:
+    small, coloured = "fast dataset.image_size=6", "fast dataset.color=rgb"
+    found = compared("fast", small, coloured, seeds=1)
+    parameters = {side.name: side.parameters for side in found.sides}
+    assert parameters == {"fast": 343, small: 4 * 10 + 36 * 3 + 3, coloured: 4 * 28 + 100 * 3 + 3}
+    runs = ["runs/seeds/fast/0", f"runs/seeds/{small}/0"]
+    pair = compare(*runs)
+    assert isinstance(pair, RunComparison)
+    assert pair.test.n == 6
+    # other data is still other data
+    Path("others").mkdir()
+    fill(Path("others/shapes"), size=6)
+    train("fast", data="others/shapes", set=SET, run="other")
+    with pytest.raises(RunError) as caught:
+        compare(runs[0], "other")
+    assert str(caught.value) == (
+        "'0' and 'other' were trained and measured on different data ('shapes' and 'shapes'); train both on one data "
+        "set, or compare their recipes with --seeds and --data"
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
@@ -160,32 +161,34 @@ def test_processes_share_no_thread_on_a_cpu(arrays: Arrays) -> None:
             else "device 'cuda': this machine or this build of torch has none; use --device cpu",
         ),
         (
-            Job("a", changed(model__layers=None, model__factory="torch.nn:Identity", dataset__name="mnist")),
+            Job("a", changed(model__layers=None, model__factory="torch.nn:Identity", dataset__name="shapes")),
             RecipeError,
             "this recipe's network is code, 'torch.nn:Identity', and files may not choose code to run; allow it with "
             "--model torch.nn:Identity",
         ),
         (
-            Job("a", changed(model__layers="conv 4 40 | flatten | linear classes", dataset__name="mnist")),
+            Job("a", changed(model__layers="conv 4 40 | flatten | linear classes", dataset__name="shapes")),
             LayerError,
-            "layer 1 'conv 4 40': a 40×40 kernel does not fit the 28×28 map it gets; "
-            "use a kernel of at most 28, or padding=6",
+            "layer 1 'conv 4 40': a 40×40 kernel does not fit the 10×10 map it gets; "
+            "use a kernel of at most 10, or padding=15",
         ),
         (
-            Job("a", changed(loss__class_weights=(1, 2), dataset__name="mnist")),
+            Job("a", changed(loss__class_weights=(1, 2), dataset__name="shapes")),
             RecipeError,
-            "loss.class_weights has 2 numbers but the data has 10 classes",
+            "loss.class_weights has 2 numbers but the data has 3 classes",
         ),
     ],
     ids=["data", "device", "code", "layers", "class weights"],
 )
-def test_what_cannot_be_trained_is_refused_before_anything_is(job: Job, kind: type[NeocogError], want: str) -> None:
-    good = Job("good", changed(dataset__name="mnist"))
+def test_what_cannot_be_trained_is_refused_before_anything_is(
+    job: Job, kind: type[NeocogError], want: str, shapes: Path
+) -> None:
+    good = Job("good", changed(dataset__name="shapes"))
     with pytest.raises(kind) as caught:
         train_jobs([good, job], store="kept")
     assert "\n" not in str(caught.value)
     assert str(caught.value) == want
-    assert list(Path().iterdir()) == []
+    assert list(Path().iterdir()) == [shapes]
 
 
 def test_each_data_set_is_read_once_and_each_remark_told_once(
@@ -255,3 +258,8 @@ def test_a_callable_stays_here_and_its_name_travels(arrays: Arrays) -> None:
     assert not order(arrays, model=Net).travels
     assert order(arrays, model=f"{__name__}:Net").travels
     assert order(arrays, model=TINY).travels
+
+
+def test_code_of_the_script_itself_stays_here(arrays: Arrays, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.modules["__main__"], "MyNet", Net, raising=False)
+    assert not order(arrays, model="__main__:MyNet").travels

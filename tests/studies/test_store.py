@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +17,7 @@ from neocog import workflow
 from neocog.errors import NeocogError, RunError, TrainingError
 from neocog.finished import Run
 from neocog.recipe import Recipe
-from neocog.studies.store import finished, open_for_work, place_of, sweep, train_into
+from neocog.studies.store import finished, open_for_work, place_of, sweep, train_into, working_folder
 
 Arrays = tuple[np.ndarray, np.ndarray]
 PLACE = Path("kept/fast-12345678/3")
@@ -30,6 +32,11 @@ def dead() -> int:
     process = subprocess.Popen([sys.executable, "-S", "-c", ""])
     process.wait()
     return process.pid
+
+
+def machine() -> str:
+    """As it stands in the name of a folder that is worked in."""
+    return working_folder(Path("0")).name.removeprefix(".working-0-").removesuffix(f"-{os.getpid()}")
 
 
 def names(folder: Path) -> list[str]:
@@ -60,7 +67,7 @@ def test_a_run_is_hidden_until_it_is_complete(arrays: Arrays, monkeypatch: pytes
     assert run.results["run"] == str(PLACE)
     assert names(PLACE.parent) == ["3"]
 
-    old = PLACE.with_name(f".working-4-{os.getpid()}")  # of a dead process that had our number
+    old = working_folder(PLACE.with_name("4"))  # of a dead process that had our number
     old.mkdir()
     real, seen = workflow.train, []
 
@@ -71,7 +78,8 @@ def test_a_run_is_hidden_until_it_is_complete(arrays: Arrays, monkeypatch: pytes
 
     monkeypatch.setattr(workflow, "train", looking)
     train_into(PLACE.with_name("4"), tiny(), data=arrays)
-    assert sorted(seen) == [f".working-4-{os.getpid()}", "3"]
+    assert sorted(seen) == [old.name, "3"]
+    assert (old.name.startswith(".working-4-"), old.name.endswith(f"-{os.getpid()}")) == (True, True)
     assert names(PLACE.parent) == ["3", "4"]
 
 
@@ -96,13 +104,40 @@ def test_who_comes_second_keeps_what_the_first_trained(arrays: Arrays, monkeypat
     assert names(PLACE.parent) == ["3"]
 
 
-@pytest.mark.parametrize("damage", ["no results", "no weights", "results that can't be read"])
-def test_a_damaged_run_is_none_and_gives_way(damage: str, arrays: Arrays) -> None:
-    train_into(PLACE, tiny(), data=arrays)
-    if damage == "results that can't be read":
-        (PLACE / "results.json").write_text('{"val_accuracy": 0.')
-    else:
-        (PLACE / {"no results": "results.json", "no weights": "weights.safetensors"}[damage]).unlink()
+def half(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def older(path: Path) -> None:
+    """Results as a version wrote them that didn't count steps in an epoch."""
+    path.write_text(path.read_text().replace("steps_per_epoch", "steps"))
+
+
+@pytest.fixture(scope="module")
+def trained(arrays: Arrays, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    place = tmp_path_factory.mktemp("store") / PLACE
+    train_into(place, tiny(), data=arrays)
+    return place
+
+
+@pytest.mark.parametrize("damage", [Path.unlink, half])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "recipe.toml", "environment.json", "split.json", "metrics.csv", "weights.safetensors", "predictions.npz",
+        "results.json",
+    ],
+)  # fmt: skip
+def test_a_run_that_is_not_whole_is_none(name: str, damage: Callable[[Path], None], trained: Path) -> None:
+    shutil.copytree(trained, PLACE)
+    assert finished(PLACE) is not None
+    damage(PLACE / name)
+    assert finished(PLACE) is None
+
+
+def test_a_run_that_is_not_whole_gives_way(trained: Path, arrays: Arrays) -> None:
+    shutil.copytree(trained, PLACE)
+    older(PLACE / "results.json")
     assert finished(PLACE) is None
     train_into(PLACE, tiny(), data=arrays)
     assert finished(PLACE) is not None
@@ -110,9 +145,16 @@ def test_a_damaged_run_is_none_and_gives_way(damage: str, arrays: Arrays) -> Non
 
 
 def test_only_what_dead_processes_left_is_swept() -> None:
-    gone, living = dead(), os.getpid()
-    kept = ["kept/a-1/7", f"kept/a-1/.working-1-{living}", "kept/a-1/.working-mine", f"kept/b-2/working-1-{gone}"]
-    for name in (*kept, f"kept/a-1/.working-2-{gone}", f"kept/c-3/.working-0-{gone}", f"kept/.working-x-{gone}"):
+    here, gone, living = machine(), dead(), os.getpid()
+    kept = [
+        "kept/a-1/7",
+        f"kept/a-1/.working-1-{here}-{living}",
+        f"kept/a-1/.working-2-other{here}-{gone}",  # of another machine, where that process may live
+        "kept/a-1/.working-mine",
+        f"kept/b-2/working-1-{here}-{gone}",
+    ]
+    left_over = [f"kept/a-1/.working-2-{here}-{gone}", f"kept/c-3/.working-0-{here}-{gone}"]
+    for name in (*kept, *left_over, f"kept/.working-x-{here}-{gone}"):
         Path(name).mkdir(parents=True)
         (Path(name) / "file").touch()
     sweep(Path("kept"))
@@ -121,7 +163,7 @@ def test_only_what_dead_processes_left_is_swept() -> None:
 
 
 def test_a_store_opened_for_work_is_swept_and_has_a_folder_for_the_meanwhile() -> None:
-    old = Path(f"kept/a-1/.working-2-{dead()}")
+    old = Path(f"kept/a-1/.working-2-{machine()}-{dead()}")
     old.mkdir(parents=True)
     with open_for_work(Path("kept")) as folder:
         assert left() == ["kept", str(folder)]

@@ -15,7 +15,7 @@ from neocog.errors import NeocogError
 from neocog.finished import Run
 from neocog.recipe import Recipe
 from neocog.studies.grid import Range, drawn, grid, normalized, parse_choices
-from neocog.studies.sweeping import sweep
+from neocog.studies.sweeping import _recipes, sweep
 
 SMALL = {"train.iterations": 6, "loader.batch_size": 8, "train.precision": "float32", "train.device": "cpu"}
 
@@ -118,6 +118,14 @@ def test_draws_depend_on_the_seed_alone_and_go_on():
     assert drawn(choices, 3, 1)[0] == drawn(choices, 5, 1)[0][:3] != drawn(choices, 3, 2)[0]
 
 
+def test_thousands_are_told_apart_without_comparing_each_with_each(monkeypatch):
+    compared = []
+    monkeypatch.setattr(Recipe, "__eq__", lambda *both: compared.append(both) or False)
+    choices = {"optimizer.lr": [number / 1000 for number in range(1, 101)], "loader.batch_size": [8, 16, 8]}
+    made, notes = _recipes(Recipe.load("fast"), grid(choices), {})
+    assert (len(made), len(notes), compared) == (200, 100, [])
+
+
 def test_no_more_is_drawn_than_there_is():
     found, notes = drawn({"a": [1, 2], "b": [3]}, 5, 0)
     assert sorted(one["a"] for one in found) == [1, 2]
@@ -199,6 +207,21 @@ REFUSED = [
         {"train.seed": [1, 2]},
         "train.seed is not for you to set: a sweep gives each configuration the same; leave it out",
     ),
+    *(
+        (
+            {key: ["a", "b"]},
+            f"{key} is not for you to set: a sweep gives each configuration the same; leave it out",
+        )
+        for key in ("about", "name", "published.meter", "resolved.mean")
+    ),
+    (
+        {"dataset.name": "digits"},
+        "dataset.name is given twice, among the values to try and by an option of its own; leave one out",
+    ),
+    (
+        {"train.device": ["cpu", "gpu"]},
+        "unknown device 'gpu'; did you mean 'cuda'? Known: auto, cpu, cuda, mps",
+    ),
     (
         {"dataset.validation": [8, 4]},
         "dataset.validation decides which pictures are held out, so configurations need one value; give one",
@@ -224,3 +247,11 @@ def test_a_sweep_in_which_all_fails_says_why(arrays):
     assert str(caught.value).startswith(
         "no configuration finished a seed, so there is nothing to rank; optimizer.lr=1e+36, seed 0: the loss became "
     )
+
+
+@pytest.mark.parametrize("seeds", [0, -1, True, 2.0])
+def test_seeds_that_are_no_number_of_seeds_are_refused_first(arrays, seeds):
+    with pytest.raises(NeocogError) as caught:
+        tried(arrays, {"optimizer.lr": [0.1, 0.01]}, seeds=seeds)
+    assert str(caught.value) == f"seeds = {seeds!r}: give a whole number of 1 or more"
+    assert not Path("runs").exists()

@@ -100,5 +100,6 @@ def _drop_output() -> None:
 def _fail(message: str) -> None:
     from rich.console import Console
 
-    Console(stderr=True, soft_wrap=True).print(f"error: {message}", style="red", markup=False, highlight=False)
+    console = Console(stderr=True, soft_wrap=True, emoji=False)  # `a:b:` is no emoji, but code and two dots
+    console.print(f"error: {message}", style="red", markup=False, highlight=False)
     sys.exit(2)

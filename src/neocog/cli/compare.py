@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from neocog.cli.options import Device, Json, Set, data_progress, on_terminal, tell
+from neocog.cli.options import Device, Json, Precision, Processes, Set, many_trainings
 
 
 def compare(
@@ -31,10 +31,8 @@ def compare(
         str | None, typer.Option(help="Finished runs alone: which part (default: test).", metavar="val|test")
     ] = None,
     device: Device = None,
-    precision: Annotated[str | None, typer.Option(help="auto, bf16, float32 or float64.", metavar="PRECISION")] = None,
-    processes: Annotated[
-        int | None, typer.Option(help="Trainings at once (default: one for each core).", min=1, metavar="N")
-    ] = None,
+    precision: Precision = None,
+    processes: Processes = None,
     out: Annotated[
         Path | None, typer.Option(help="The directory to make (default: runs/compare-A-B-1, -2, …).", metavar="DIR")
     ] = None,
@@ -50,34 +48,23 @@ def compare(
     from neocog.render.comparison import comparison_text, run_comparison_text
     from neocog.render.runs import as_json
     from neocog.statistics.comparison import Comparison
-    from neocog.studies.comparing import SEEDS
     from neocog.studies.comparing import compare as compare_sides
-    from neocog.studies.seeds import Interrupted
-    from neocog.studies.watching import SeedTable
 
-    try:
-        with data_progress() as progress:
-            found = compare_sides(
-                *sides,
-                seeds=seeds,
-                vary=vary,
-                data=data,
-                metric=metric,
-                set=parse_changes(set_ or []),
-                split=split,
-                device=device,
-                precision=precision,
-                processes=processes,
-                out=out,
-                watcher=SeedTable() if on_terminal() else None,
-                progress=progress,
-                tell=tell,
-            )
-    except Interrupted as stopped:
-        done = sum(outcome.run is not None for outcome in stopped.outcomes)
-        total = len(sides) * (seeds or SEEDS)
-        tell(f"interrupted: {done} of {total} runs are finished and kept; the same command goes on from there")
-        raise typer.Exit(130) from None
+    with many_trainings() as shown:
+        found = compare_sides(
+            *sides,
+            seeds=seeds,
+            vary=vary,
+            data=data,
+            metric=metric,
+            set=parse_changes(set_ or []),
+            split=split,
+            device=device,
+            precision=precision,
+            processes=processes,
+            out=out,
+            **shown,
+        )
     if json:
         typer.echo(as_json(found))
     else:

@@ -15,6 +15,13 @@ if TYPE_CHECKING:
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 Device = Annotated[str | None, typer.Option("--device", help="auto, cpu, cuda, cuda:1 or mps.", metavar="DEVICE")]
+Precision = Annotated[
+    str | None, typer.Option("--precision", help="auto, bf16, float32 or float64.", metavar="PRECISION")
+]
+Processes = Annotated[
+    int | None,
+    typer.Option("--processes", help="Trainings at once (default: one for each core).", min=1, metavar="N"),
+]
 Code = Annotated[
     str | None,
     typer.Option("--model", help="module:factory, when the run's network is code of your own.", metavar="CODE"),
@@ -92,3 +99,17 @@ def data_progress() -> Iterator[Progress]:
         yield progress
     finally:
         bars.stop()
+
+
+@contextmanager
+def many_trainings() -> Iterator[dict[str, Any]]:
+    """The watcher, progress and tell of a study. Ctrl-C in it is one line of what is kept, and exit status 130."""
+    from neocog.studies.seeds import Interrupted
+    from neocog.studies.watching import SeedTable
+
+    try:
+        with data_progress() as progress:
+            yield {"watcher": SeedTable() if on_terminal() else None, "progress": progress, "tell": tell}
+    except Interrupted as stopped:
+        tell(str(stopped))
+        raise typer.Exit(130) from None

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from neocog.cli.options import Device, Json, data_progress, on_terminal, tell
+from neocog.cli.options import Device, Json, Processes, many_trainings
 
 
 def reproduce(
@@ -20,9 +20,7 @@ def reproduce(
     seeds: Annotated[int, typer.Option(help="Trainings of each recipe: seeds 0, 1, …", min=1)] = 5,
     twins: Annotated[bool, typer.Option("--twins/--no-twins", help="Train the mended twins, too.")] = True,
     device: Device = None,
-    processes: Annotated[
-        int | None, typer.Option(help="Trainings at once (default: one for each core).", min=1, metavar="N")
-    ] = None,
+    processes: Processes = None,
     out: Annotated[
         Path | None, typer.Option(help="The folder to make (default: runs/reproduce-1, -2, …).", metavar="DIR")
     ] = None,
@@ -38,29 +36,12 @@ def reproduce(
     """
     from neocog.render.reproduction import reproduction_text
     from neocog.render.runs import as_json
-    from neocog.studies.reproducing import lessons_of
     from neocog.studies.reproducing import reproduce as reproduce_recipes
-    from neocog.studies.seeds import Interrupted
-    from neocog.studies.watching import SeedTable
 
-    try:
-        with data_progress() as progress:
-            found = reproduce_recipes(
-                *(names or ()),
-                seeds=seeds,
-                twins=twins,
-                device=device,
-                processes=processes,
-                out=out,
-                watcher=SeedTable() if on_terminal() else None,
-                progress=progress,
-                tell=tell,
-            )
-    except Interrupted as stopped:
-        done = sum(outcome.run is not None for outcome in stopped.outcomes)
-        total = seeds * sum(1 + (twin is not None) for _, twin in lessons_of(names or (), twins=twins))
-        tell(f"interrupted: {done} of {total} runs are finished and kept; the same command goes on from there")
-        raise typer.Exit(130) from None
+    with many_trainings() as shown:
+        found = reproduce_recipes(
+            *(names or ()), seeds=seeds, twins=twins, device=device, processes=processes, out=out, **shown
+        )
     if json:
         typer.echo(as_json(found))
     else:

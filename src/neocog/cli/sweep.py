@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from neocog.cli.options import Device, Json, data_progress, on_terminal, tell
+from neocog.cli.options import Device, Json, Precision, Processes, many_trainings
 
 
 def sweep(
@@ -27,10 +27,8 @@ def sweep(
     ] = None,
     metric: Annotated[str, typer.Option(help="On validation pictures.", metavar="accuracy|loss|macro-f1")] = "accuracy",
     device: Device = None,
-    precision: Annotated[str | None, typer.Option(help="auto, bf16, float32 or float64.", metavar="PRECISION")] = None,
-    processes: Annotated[
-        int | None, typer.Option(help="Trainings at once (default: one for each core).", min=1, metavar="N")
-    ] = None,
+    precision: Precision = None,
+    processes: Processes = None,
     out: Annotated[
         Path | None, typer.Option(help="The directory to make (default: runs/sweep-RECIPE-1, -2, …).", metavar="DIR")
     ] = None,
@@ -43,30 +41,21 @@ def sweep(
     from neocog.render.runs import as_json
     from neocog.render.sweep import sweep_text
     from neocog.studies.grid import parse_choices
-    from neocog.studies.seeds import Interrupted
     from neocog.studies.sweeping import sweep as try_all
-    from neocog.studies.watching import SeedTable
 
-    try:
-        with data_progress() as progress:
-            found = try_all(
-                recipe,
-                parse_choices([*(values or []), *(set_ or [])]),
-                seeds=seeds,
-                random=random,
-                seed=seed,
-                data=data,
-                metric=metric,
-                device=device,
-                precision=precision,
-                processes=processes,
-                out=out,
-                watcher=SeedTable() if on_terminal() else None,
-                progress=progress,
-                tell=tell,
-            )
-    except Interrupted as stopped:
-        done = sum(outcome.run is not None for outcome in stopped.outcomes)
-        tell(f"interrupted: {done} runs are finished and kept; the same command goes on from there")
-        raise typer.Exit(130) from None
+    with many_trainings() as shown:
+        found = try_all(
+            recipe,
+            parse_choices([*(values or []), *(set_ or [])]),
+            seeds=seeds,
+            random=random,
+            seed=seed,
+            data=data,
+            metric=metric,
+            device=device,
+            precision=precision,
+            processes=processes,
+            out=out,
+            **shown,
+        )
     typer.echo(as_json(found) if json else sweep_text(found))

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from neocog.cli.options import Device, Json, Set, data_progress, print_json, tell
+from neocog.cli.options import Device, Json, Precision, Set, data_progress, print_json, tell
 
 
 def train(
@@ -24,7 +24,7 @@ def train(
         Path | None, typer.Option(help="The directory to make (default: runs/RECIPE-DATA-1, -2, …).", metavar="DIR")
     ] = None,
     device: Device = None,
-    precision: Annotated[str | None, typer.Option(help="auto, bf16, float32 or float64.", metavar="PRECISION")] = None,
+    precision: Precision = None,
     tensorboard: Annotated[bool, typer.Option(help="Write the curve for TensorBoard, too.")] = False,
     json: Json = False,
 ) -> None:

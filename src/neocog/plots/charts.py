@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -27,6 +28,7 @@ _LEAST_SPAN = 1e-3  # of the largest number: an axis shows no less, however equa
 _LONGEST_NAME = 72  # letters
 _LOG_FROM = 30.0  # times the least loss
 _HUGE = 1e5  # from here on, decimals say nothing
+_WORDS = re.compile("(?<![=±]) (?![=±%])")  # between words: "n = 9" and "97 ± 1 %" are one each
 
 # Seven colours and eight marks, so that the 8th series differs from the 1st in its mark.
 _COLOURS = (BLUE, ORANGE, GREEN, VERMILION, PURPLE, SKY, BLACK)
@@ -154,7 +156,18 @@ def _log_ticks(low: float, high: float) -> list[tuple[float, ...]]:
 
 
 def _densest(spans: Sequence[Span], length: float, upright: bool) -> Span:
-    """The first whose labels stay apart on an axis of so many inches; where none do, one tick alone."""
+    """The first whose labels stay apart on an axis of so many inches; where none do, one tick alone.
+
+    A label below the axis that would reach beyond its end by more than the margin is left out.
+    """
+
+    def inside(span: Span) -> Span:
+        kept = [
+            (tick, label)
+            for tick, label in zip(span.ticks, span.labels, strict=True)
+            if upright or abs(2 * span.share(tick) - 1) * length + text_width(label, SMALL) <= length + 2 * MARGIN
+        ]
+        return replace(span, ticks=tuple(tick for tick, _ in kept), labels=tuple(label for _, label in kept))
 
     def apart(span: Span) -> bool:
         sizes = [height_of(label, SMALL) if upright else text_width(label, SMALL) for label in span.labels]
@@ -165,7 +178,7 @@ def _densest(spans: Sequence[Span], length: float, upright: bool) -> Span:
             for (left, size), (right, after) in pairwise(zip(places, sizes, strict=True))
         )
 
-    ticked = [span for span in spans if span.ticks] or list(spans)
+    ticked = [span for span in map(inside, spans) if span.ticks] or list(spans)
     last = ticked[-1]
     return next((span for span in ticked if apart(span)), replace(last, ticks=last.ticks[:1], labels=last.labels[:1]))
 
@@ -241,7 +254,7 @@ def fitted(text: str, size: float, width: float, family: str = FONT) -> str:
     'one two\\nthree'
     """
     lines, line = [], ""
-    for word in text.split():
+    for word in _WORDS.split(" ".join(text.split())):
         longer = f"{line} {word}" if line else word
         if text_width(longer, size, family) <= width:
             line = longer

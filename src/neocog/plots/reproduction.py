@@ -188,9 +188,8 @@ def _where(figure: Figure) -> str:
         return f"the published figure is {'true' if figure.in_range else 'not true'} of all our seeds"
     if figure.in_range:
         return "the published figure lies in our range"
-    return (
-        f"the published figure lies outside our range{', but is expected of one more seed' if figure.expected else ''}"
-    )
+    within = ", but in the interval for one more seed" if figure.expected else ""
+    return f"the published figure lies outside our range{within}"
 
 
 def _spread(shares: Sequence[float]) -> str:

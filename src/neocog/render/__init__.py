@@ -5,4 +5,5 @@ comparison    two or more sides over seeds, and two runs picture by picture
 reproduction  published figures beside ours; `figures` fills the cells
 sweep         many configurations
 rates         a range of learning rates
+words         what their texts share
 """

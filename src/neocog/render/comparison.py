@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from textwrap import wrap
-from typing import Any, Literal
+from typing import Any
 
 from rich.cells import cell_len
 
-from neocog.statistics.comparison import Comparison, Difference, Metric, RunComparison, Side
+from neocog.render.words import TextStyle, gap, items, mean_text, p_text, prose, seconds_text
+from neocog.statistics.comparison import Comparison, Difference, RunComparison
 from neocog.statistics.many_runs import RunComparisons
-from neocog.tables import WIDTH, table
+from neocog.statistics.power import POWER
+from neocog.tables import table
 
 _MOST_PICTURES = 20  # of those on which two runs differ; the JSON has all
 _MOST_FAILURES = 3  # of each side
 _ROOM_FOR_NAMES = 36  # signs, for two names beside the figures of their pair
-_TIED = "\N{NO-BREAK SPACE}"
-
-TextStyle = Literal["text", "markdown"]
 
 
 def comparison_text(comparison: Comparison) -> str:
@@ -47,11 +45,11 @@ def _comparison_parts(comparison: Comparison, style: TextStyle) -> list[str]:
     parts = [
         _side_table(comparison, style),
         _pair_table(comparison, style),
-        _prose(comparison.verdict, style, strong=True),
-        _lines(_costs(comparison), style),
+        prose(comparison.verdict, style, strong=True),
+        items(_costs(comparison), style),
         *_test(comparison, style),
-        _lines([*_failures(comparison), *(f"note: {note}" for note in comparison.notes)], style),
-        _lines(_conditions(comparison), style),
+        items([*_failures(comparison), *(f"note: {note}" for note in comparison.notes)], style),
+        items(_conditions(comparison), style),
     ]
     return [part for part in parts if part]
 
@@ -62,26 +60,18 @@ def _side_table(comparison: Comparison, style: TextStyle) -> str:
     rows = [
         [
             _named(short, side.name),
-            _mean(side, metric),
+            mean_text(side, metric, "—"),
             str(len(side.values)),
             f"{side.parameters:,}",
             "?" if side.macs is None else f"{side.macs:,}",
-            _seconds(side),
+            seconds_text(side, "?"),
         ]
         for side in comparison.ordered
     ]
     unit = "%" if metric.scale == 100 else metric.unit
     heading = f"{metric.title} in {unit} over seeds; seconds are those of a training:"
     columns = ["side", ">mean ± sd", ">n", ">parameters", ">MACs", ">seconds"]
-    return f"{_prose(heading, style)}\n{_gap(style)}{table(columns, rows, style)}"
-
-
-def _mean(side: Side, metric: Metric) -> str:
-    found = side.interval
-    if found is None:
-        return "—"
-    spread = "" if found.sd is None else f" ± {found.sd * metric.scale:.{metric.digits}f}"
-    return f"{found.mean * metric.scale:.{metric.digits}f}{spread}"
+    return f"{prose(heading, style)}\n{gap(style)}{table(columns, rows, style)}"
 
 
 def _pair_table(comparison: Comparison, style: TextStyle) -> str:
@@ -92,13 +82,13 @@ def _pair_table(comparison: Comparison, style: TextStyle) -> str:
             short[pair.second],
             comparison.metric.text(pair.difference.mean, pair.difference.half_width),
             f"{pair.wins.share:.2f} ({pair.wins.low:.2f}–{pair.wins.high:.2f})",
-            "—" if pair.p_adjusted is None else _p(pair.p_adjusted),
+            p_text(pair.p_adjusted, "—"),
             str(pair.difference.n),
         ]
         for pair in comparison.pairs
     ]
     columns = ["A", "B", ">A − B", ">P(A better)", ">p (Holm)" if comparison.correction else ">p", ">n"]
-    return f"{table(columns, rows, style)}\n{_gap(style)}{_prose(_method(comparison), style)}"
+    return f"{table(columns, rows, style)}\n{gap(style)}{prose(_method(comparison), style)}"
 
 
 def _method(comparison: Comparison) -> str:
@@ -106,7 +96,12 @@ def _method(comparison: Comparison) -> str:
     if not methods:
         return "so few seeds give no interval of A − B; that of P is Wilson's"
     named = _listed(list(dict.fromkeys(methods)))
-    return f"{comparison.confidence * 100:g} % intervals; of A − B over paired seeds: {named}; of P: Wilson"
+    text = f"{comparison.confidence * 100:g} % intervals; of A − B over paired seeds: {named}; of P: Wilson"
+    if comparison.correction:
+        return f"{text}; an interval is that of its pair alone, while p, which decides, is corrected for all pairs"
+    if " would " in comparison.verdict:
+        return f"{text}; to show a difference: in {POWER * 100:g} % of comparisons like this one"
+    return text
 
 
 def _costs(comparison: Comparison) -> list[str]:
@@ -125,10 +120,6 @@ def _costs(comparison: Comparison) -> list[str]:
     return lines
 
 
-def _seconds(side: Side) -> str:
-    return f"{sum(side.seconds.values()) / len(side.seconds):.1f}" if side.seconds else "?"
-
-
 def _test(comparison: Comparison, style: TextStyle) -> list[str]:
     """The test figures, kept apart from what the choice was made on."""
     rows = []
@@ -139,7 +130,7 @@ def _test(comparison: Comparison, style: TextStyle) -> list[str]:
     if not rows:
         return ["test accuracy: not measured, the data has no test part"]
     told = "the test part was opened once a run, after the last step; it is not what the choice was made on"
-    return [f"{_prose(f'{told}:', style)}\n{_gap(style)}{table(['side', '>test accuracy ± sd, %', '>n'], rows, style)}"]
+    return [f"{prose(f'{told}:', style)}\n{gap(style)}{table(['side', '>test accuracy ± sd, %', '>n'], rows, style)}"]
 
 
 def _failures(comparison: Comparison) -> list[str]:
@@ -187,7 +178,7 @@ def _two_parts(comparison: RunComparison, style: TextStyle) -> list[str]:
     return [
         _measured([comparison], style),
         table(["", f">{second} right", f">{second} wrong"], rows, style),
-        _prose(comparison.verdict, style, strong=True),
+        prose(comparison.verdict, style, strong=True),
         *_pictures(comparison, [first, second], style),
     ]
 
@@ -200,7 +191,7 @@ def _measured(pairs: Sequence[RunComparison], style: TextStyle) -> str:
         right[pair.second] = pair.test.both_right + pair.test.only_second
     short, n = _placed(list(right)), pairs[0].test.n
     shares = [f"{_named(short, name)} {count / n * 100:.2f} % right" for name, count in right.items()]
-    return _prose(f"the same {n:,} {pairs[0].part} pictures: {', '.join(shares)}", style)
+    return prose(f"the same {n:,} {pairs[0].part} pictures: {', '.join(shares)}", style)
 
 
 def _pictures(comparison: RunComparison, names: Sequence[str], style: TextStyle) -> list[str]:
@@ -213,7 +204,7 @@ def _pictures(comparison: RunComparison, names: Sequence[str], style: TextStyle)
         heading = f"{len(shown)} of the {count:,} pictures on which one is right and the other wrong, the most certain "
         heading += f"mistakes first; {count - len(shown):,} are left out here, the JSON has all"
     rows = [_picture(each) for each in shown]
-    return [f"{_prose(f'{heading}:', style)}\n{_gap(style)}{table(['picture', 'true', *names], rows, style)}"]
+    return [f"{prose(f'{heading}:', style)}\n{gap(style)}{table(['picture', 'true', *names], rows, style)}"]
 
 
 def _picture(difference: Difference) -> list[str]:
@@ -234,19 +225,22 @@ def _many_parts(comparison: RunComparisons, style: TextStyle) -> list[str]:
             f"{pair.test.only_first:,}",
             f"{pair.test.only_second:,}",
             f"{_points(pair.test.difference)} ({_points(pair.test.low)} to {_points(pair.test.high)})",
-            _p(p),
+            p_text(p, "—"),
         ]
         for pair, p in zip(comparison.pairs, comparison.p_adjusted, strict=True)
     ]
     columns = ["A", "B", ">only A right", ">only B right", ">A − B, points", ">p (Holm)"]
-    method = f"McNemar's exact test; {comparison.confidence * 100:g} % intervals of A − B: Tango, each for itself"
+    method = (
+        f"McNemar's exact test; {comparison.confidence * 100:g} % intervals of A − B: Tango, each for itself; p, which "
+        "decides, is corrected for all pairs"
+    )
     about = "This speaks of these trained networks, not of the recipes that made them: --seeds compares those. "
     pictures = "Give two of the runs to see the pictures on which they differ; the JSON has all."
     return [
         _measured(comparison.pairs, style),
-        f"{table(columns, rows, style)}\n{_gap(style)}{_prose(method, style)}",
-        _prose(comparison.verdict, style, strong=True),
-        _prose(about + pictures, style),
+        f"{table(columns, rows, style)}\n{gap(style)}{prose(method, style)}",
+        prose(comparison.verdict, style, strong=True),
+        prose(about + pictures, style),
     ]
 
 
@@ -266,34 +260,6 @@ def _points(share: float) -> str:
     return f"{share * 100:.2f}".replace("-", "−")
 
 
-def _p(p: float) -> str:
-    return "< 0.001" if p < 0.001 else f"{p:.3f}"
-
-
 def _listed(words: Sequence[str]) -> str:
     """Words in a sentence: `a, b and c`."""
     return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
-
-
-def _prose(text: str, style: TextStyle, *, strong: bool = False) -> str:
-    if style == "markdown":
-        return f"**{text}**" if strong else text
-    return _wrapped(text)
-
-
-def _lines(lines: Sequence[str], style: TextStyle) -> str:
-    """One line each; where it is broken, it goes on indented."""
-    if style == "markdown":
-        return "\n".join(f"- {line}" for line in lines)
-    return "\n".join(_wrapped(line, "  ") for line in lines)
-
-
-def _wrapped(text: str, indent: str = "") -> str:
-    for sign in ("×", "±", "%", "="):  # stays with the number before it
-        text = text.replace(f" {sign}", f"{_TIED}{sign}")
-    lines = wrap(text, WIDTH, subsequent_indent=indent, break_on_hyphens=False)
-    return "\n".join(lines).replace(_TIED, " ")
-
-
-def _gap(style: TextStyle) -> str:
-    return "\n" if style == "markdown" else ""

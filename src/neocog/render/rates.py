@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from neocog.render.words import wrapped
 from neocog.statistics.rates import RateRange
 from neocog.tables import table
 
@@ -13,9 +14,9 @@ _BAR = 40  # signs of the widest bar
 
 def rates_text(found: RateRange) -> str:
     """The smoothed loss over the rate as bars, then the range in which it falls, the suggestion and the command."""
-    parts = [_curve(found), "\n".join(f"{name:<20}{text}" for name, text in _lines(found))]
+    parts = [_curve(found), "\n".join(wrapped(text, f"{name:<20}", " " * 20) for name, text in _lines(found))]
     if found.warnings:
-        parts.append("\n".join(f"warning: {text}" for text in found.warnings))
+        parts.append("\n".join(wrapped(f"warning: {text}", rest="  ") for text in found.warnings))
     if found.command:
         parts.append(found.command)
     return "\n\n".join(parts)

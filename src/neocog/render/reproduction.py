@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from statistics import fmean, stdev
 
 from neocog.render.figures import LOGS, NONE, Style, figures_table, main_table, number, published_text, spread_text
+from neocog.render.words import wrapped
 from neocog.statistics.paired import PairedDifference
 from neocog.statistics.reproduction import Figure, Reproduced, Reproduction, chance_in_range
 from neocog.tables import table
@@ -70,7 +71,9 @@ def price(each: Reproduced) -> str:
         sentence = f"{twin} gives the same test accuracy as {each.name}, seed by seed (n = {gain.n})"
     elif gain.p is not None and gain.p > 0.05:
         seen = f"{gain.mean * 100:+.2f}{_plus_minus(gain)} points of test accuracy with {twin}"
-        sentence = f"{subject} makes no difference that {gain.n} seeds can show: {seen} ({_known(gain)})"
+        sentence = f"whether {subject} costs anything can't be told with {gain.n} seeds: {seen} ({_known(gain)})"
+    elif gain.n == 1:
+        sentence = f"{twin} has {points} {'more' if gain.mean > 0 else 'less'} ({_known(gain)})"
     elif gain.mean > 0:
         sentence = f"{subject} costs {points} ({_known(gain)})"
     else:
@@ -90,6 +93,11 @@ def _reading(reproduction: Reproduction) -> list[str]:
         lines.append(f"One more seed of ours would itself be in the range of {seeds} in {chance} of cases.")
     if seeds == 1:
         lines.append("One seed has no deviation, no range and no interval; train more with --seeds.")
+    if any(figure.at_least for each in reproduction.recipes for figure in each.figures):
+        lines.append(
+            "over: the lesson says no more than that; in range where all our seeds are above it, 95 % where all of the "
+            "prediction interval is."
+        )
     if any(figure.cut for each in reproduction.recipes for figure in each.figures):
         lines.append("cut: to whole per cent, as the lesson cuts its own, so 96.9 % counts as 96 %.")
     lines += [
@@ -153,8 +161,8 @@ def _recipe_parts(each: Reproduced) -> list[str]:
         parts.append(f"The log: {logged}.")
     if sentence := price(each):
         parts += [
-            f"**{sentence}.** {each.twin} reaches {_share(each.twin_accuracy)} % (n = {len(each.twin_seeds)}) in "
-            f"{each.times:.2f} times the training time.",
+            f"**{sentence}.** {each.twin} reaches {_share(each.twin_accuracy)} % (n = {len(each.twin_seeds)})"
+            + (f" in {each.times:.2f} times the training time." if each.times is not None else "."),
             " ".join(each.twin_about.split()),
         ]
     if seconds := _seconds(each):
@@ -217,8 +225,8 @@ def _expected_outside(reproduction: Reproduction) -> list[str]:
     beyond = sum(figure.expected is False for figure in judged)
     by_range = sum(1 - chance_in_range(figure.n) for figure in judged)
     return [
-        f"{outside} of {len(judged)} figures are outside our range, where chance alone would put about {by_range:.2g}, "
-        "were each lesson one more seed of ours; outside the 95 % interval: "
+        f"{outside} of {len(judged)} figures are outside our range, where chance alone would put up to {by_range:.2g}, "
+        "were each lesson one more seed of ours (fewer where figures are cut); outside the 95 % interval: "
         f"{beyond}, where chance would put about {0.05 * len(judged):.2g}. The lines of one log hang together, so both "
         "counts vary more than throws of a coin."
     ]
@@ -297,9 +305,7 @@ def _section(title: str, lines: Sequence[str]) -> str:
 
 
 def _wrapped(text: str, indent: str = "") -> list[str]:
-    from textwrap import wrap
-
-    return wrap(text, 100, initial_indent=indent, subsequent_indent=indent + "  ")
+    return wrapped(text, indent, f"{indent}  ").split("\n")
 
 
 def _listed(lines: Sequence[str]) -> str:

@@ -139,7 +139,10 @@ def _as_published(results: Mapping[str, Any]) -> list[str]:
             values = [*values[: _MOST_VALUES // 2], "…", *values[-_MOST_VALUES // 2 :]]
         times = f"(opened {results['test_openings']} times)"
         items.append(f"the test set as progress meter: {' '.join(values)} % {times}")
-    items += found["faults"]
+    if changed := found.get("changed"):  # an older neocog didn't say
+        items.append(f"changed in {', '.join(changed)}, so the lesson's faults may not apply")
+    else:
+        items += found["faults"]
     return [_wrapped(item) for item in items]
 
 

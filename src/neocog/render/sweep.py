@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from textwrap import wrap
-from typing import Literal
-
-from neocog.statistics.comparison import Metric, Side
+from neocog.render.words import TextStyle, items, mean_text, p_text, prose, seconds_text
+from neocog.statistics.comparison import Metric
 from neocog.statistics.sweep import Configuration, Sweep
-from neocog.tables import WIDTH, table
+from neocog.tables import table
 
 _MOST_ROWS = 30  # in the text; the Markdown and the JSON have all
 _MOST_FAILURES = 5
-
-TextStyle = Literal["text", "markdown"]
 
 
 def sweep_text(sweep: Sweep) -> str:
@@ -29,12 +24,12 @@ def sweep_markdown(sweep: Sweep) -> str:
 def _parts(sweep: Sweep, style: TextStyle) -> list[str]:
     parts = [
         _table(sweep, style),
-        _prose(_how(sweep), style),
-        _prose(sweep.verdict, style, strong=True),
-        _prose(sweep.optimism or "", style),
-        _prose(_test(sweep), style),
-        _lines([*_failures(sweep), *(f"note: {note}" for note in sweep.notes)], style),
-        _lines(_conditions(sweep), style),
+        prose(_how(sweep), style),
+        prose(sweep.verdict, style, strong=True),
+        prose(sweep.optimism or "", style),
+        prose(_test(sweep), style),
+        items([*_failures(sweep), *(f"note: {note}" for note in sweep.notes)], style),
+        items(_conditions(sweep), style),
         _command(sweep, style),
     ]
     return [part for part in parts if part]
@@ -48,12 +43,12 @@ def _table(sweep: Sweep, style: TextStyle) -> str:
     rows = [
         [
             *(each.labels[key] for key in keys),
-            _mean(each.side, metric),
+            mean_text(each.side, metric, "failed"),
             str(len(each.side.values)),
             _behind(each, metric),
-            "" if each.p_adjusted is None else "< 0.001" if each.p_adjusted < 0.001 else f"{each.p_adjusted:.3f}",
+            p_text(each.p_adjusted, ""),
             *([f"{each.side.parameters:,}"] if sized else []),
-            _seconds(each.side),
+            seconds_text(each.side, ""),
         ]
         for each in shown
     ]
@@ -68,22 +63,10 @@ def _table(sweep: Sweep, style: TextStyle) -> str:
     return f"{text}\n… and {left} more, which sweep.md has" if left else text
 
 
-def _mean(side: Side, metric: Metric) -> str:
-    found = side.interval
-    if found is None:
-        return "failed"
-    spread = "" if found.sd is None else f" ± {found.sd * metric.scale:.{metric.digits}f}"
-    return f"{found.mean * metric.scale:.{metric.digits}f}{spread}"
-
-
 def _behind(each: Configuration, metric: Metric) -> str:
     if each.difference is None:
         return ""
     return metric.text(each.difference.mean, each.difference.half_width).removesuffix(f" {metric.unit}")
-
-
-def _seconds(side: Side) -> str:
-    return f"{sum(side.seconds.values()) / len(side.seconds):.1f}" if side.seconds else ""
 
 
 def _how(sweep: Sweep) -> str:
@@ -148,15 +131,3 @@ def _command(sweep: Sweep, style: TextStyle) -> str:
     if sweep.command is None:
         return ""
     return f"```\n{sweep.command}\n```" if style == "markdown" else sweep.command
-
-
-def _prose(text: str, style: TextStyle, *, strong: bool = False) -> str:
-    if style == "markdown":
-        return f"**{text}**" if strong and text else text
-    return "\n".join(wrap(text, WIDTH, break_on_hyphens=False))
-
-
-def _lines(lines: Sequence[str], style: TextStyle) -> str:
-    if style == "markdown":
-        return "\n".join(f"- {line}" for line in lines)
-    return "\n".join("\n".join(wrap(line, WIDTH, subsequent_indent="  ", break_on_hyphens=False)) for line in lines)

@@ -154,11 +154,17 @@ class Comparison:
 
     @property
     def verdict(self) -> str:
-        """What may be said, in one sentence."""
+        """What may be said, in one sentence, and which sides it says that of without the seeds that failed."""
         if len(self.sides) > 2:
-            return verdict_of_many(self.ordered, self.pairs, self.correction)
-        first, second = self.sides
-        return verdict_of_two(first, second, self.pair(first.name, second.name), self.metric, ALPHA)
+            said = verdict_of_many(self.ordered, self.pairs, self.correction)
+        else:
+            first, second = self.sides
+            said = verdict_of_two(first, second, self.pair(first.name, second.name), self.metric, ALPHA)
+        return said + "".join(
+            f"; {side.name} failed with {len(side.failures)} of {len(side.failures) + len(side.values)} seeds"
+            for side in self.sides
+            if side.failures and side.values
+        )
 
     def pair(self, first: str, second: str) -> Pair | None:
         """The pair of two sides, in whichever order it has them; None where they share no finished seed."""

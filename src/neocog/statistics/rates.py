@@ -16,6 +16,7 @@ import numpy as np
 SMOOTHING = 0.8
 EXPLODED = 4.0  # times the lowest loss so far: the end of the test
 _NOISE = 4.0  # standard deviations of a single loss: a smaller fall is taken for chance
+_LEAST_FALL = 0.01  # of the loss: less is no learning, though steady drifts may exceed the noise
 _BEGINS = 0.1  # of the fall is done where it is said to begin; so much of it must be lost again for a rise
 _SETTLES = round(1 / (1 - SMOOTHING)) - 1  # values before the mean is one over as many losses as it looks back
 _MARGIN = 3.0  # times below the rate at the lowest loss, at least, lies the suggestion
@@ -119,9 +120,9 @@ def read_curve(rates: Sequence[float], losses: Sequence[float], smoothed: Sequen
     """Reads a range test.
 
     The fall goes down to the lowest smoothed loss, from the highest one before it; the first four are left out, as they
-    are means over fewer than five losses. It begins where a tenth of it is done. It counts if it is more than 4
-    standard deviations of a single batch's loss, which the median step of the losses before the lowest tells:
-    1.4826·median|Δ|/√2. The loss rises again if a tenth of the fall is lost by the end.
+    are means over fewer than five losses. It begins where a tenth of it is done. It counts if it is a hundredth of the
+    loss or more, and more than 4 standard deviations of a single batch's loss, which the median step of the losses
+    before the lowest tells: 1.4826·median|Δ|/√2. The loss rises again if a tenth of the fall is lost by the end.
 
         suggestion = min(rate at half of the fall, rate at the lowest loss / 3)
 
@@ -137,7 +138,7 @@ def read_curve(rates: Sequence[float], losses: Sequence[float], smoothed: Sequen
     fall = float(smooth_N[highest] - smooth_N[lowest])
     steps = np.abs(np.diff(np.asarray(losses)[: lowest + 1]))
     noise = 1.4826 * float(np.median(steps)) / math.sqrt(2) if len(steps) else math.inf
-    if fall <= _NOISE * noise:
+    if fall <= _NOISE * noise or fall < _LEAST_FALL * smooth_N[highest]:
         return Reading(None, bool(smooth_N[-1] - smooth_N[lowest] > _NOISE * noise), None)
     done_N = (smooth_N[highest] - smooth_N[highest : lowest + 1]) / fall
     begins, half = (rates[highest + int(np.argmax(done_N >= share))] for share in (_BEGINS, 0.5))

@@ -85,8 +85,8 @@ class Sweep:
         metric, found = self.metric, self.best.side.interval
         assert found is not None
         unit = "%" if metric.scale == 100 else metric.unit
-        spread = "" if found.sd is None else f" ± {found.sd * metric.scale:.{metric.digits}f}"
-        reached = f"{found.mean * metric.scale:.{metric.digits}f}{spread} {unit}"
+        spread = "" if found.sd is None else f" (sd {found.sd * metric.scale:.{metric.digits}f})"
+        reached = f"{found.mean * metric.scale:.{metric.digits}f} {unit}{spread}"
         tried = f"{len(self.configurations)} tried on validation ({self.seeds} seed{'s' * (self.seeds > 1)} each)"
         start = f"{self.best.name} is the best of {tried}: {reached}"
         others = [each for each in self.configurations[1:] if each.side.values]
@@ -96,7 +96,8 @@ class Sweep:
         if self.seeds == 1:
             return f"{start}; one seed can't tell it apart from any other"
         if not alike:
-            return f"{start}; it beats all others"
+            every = len(others) + 1 == len(self.configurations)
+            return f"{start}; it beats all others{'' if every else ' that finished'}"
         return f"{start}; {alike} other{'s' * (alike > 1)} can't be told apart from it"
 
     @property

@@ -19,7 +19,7 @@ def verdict_of_two(first: Side, second: Side, pair: Pair | None, metric: Metric,
     if pair is None:
         return f"{_unpaired(first, second)}, so nothing can be compared"
     found = pair.difference
-    seeds = "one seed" if found.n == 1 else f"{found.n:,} seeds"
+    seeds = _seeds([found.n])
     by = metric.text(abs(found.mean), found.half_width)
     if pair.same:
         return f"{first.name} and {second.name} gave the same numbers with {seeds}"
@@ -45,7 +45,10 @@ def verdict_of_many(ordered: Sequence[Side], pairs: Sequence[Pair], correction: 
         return "no side finished a seed, so nothing can be compared"
     own = [pair for pair in pairs if leader.name in (pair.first, pair.second)]
     met = {pair.first if pair.second == leader.name else pair.second: pair for pair in own}
-    if own and all(pair.difference.n == 1 for pair in own):
+    if len(own) == len(others) and all(pair.same for pair in own):
+        names = _joined([leader.name, *(other.name for other in others)], "and")
+        return f"{names} gave the same numbers with {_seeds([pair.difference.n for pair in own])}"
+    if own and all(pair.difference.n == 1 and not pair.same for pair in own):
         return f"{leader.name} comes first, but with one seed no interval can be given"
 
     groups: dict[str, list[str]] = {}
@@ -67,7 +70,7 @@ def verdict_of_runs(comparison: RunComparison, alpha: float) -> str:
     where = f"{test.n:,} {comparison.part} pictures"
     scope = "this speaks of these two networks, not of their recipes"
     if test.only_first == test.only_second == 0:
-        return f"{first} and {second} are right on the same of {where}; {scope}"
+        return f"{first} and {second} are right on the same {test.both_right:,} of {where}; {scope}"
     p = f"p {'< 0.0001' if test.p < 0.0001 else f'= {test.p:.2g}'}, McNemar's exact test"
     if test.p > alpha:
         alone = f"{test.only_first:,} are right in {first} alone, {test.only_second:,} in {second} alone"
@@ -101,6 +104,13 @@ def _standing(leader: Side, pair: Pair | None) -> str:
     return "beats" if pair.first == leader.name else "is beaten over the seeds they share by"
 
 
+def _seeds(counts: Sequence[int]) -> str:
+    low, high = min(counts), max(counts)
+    if high == 1:
+        return "one seed"
+    return f"{high:,} seeds" if low == high else f"{low:,} to {high:,} seeds"
+
+
 def _unpaired(first: Side, second: Side) -> str:
     unfinished = [side.name for side in (first, second) if not side.values]
     if unfinished:
@@ -115,8 +125,7 @@ def _needed(pair: Pair, alpha: float) -> int | None:
         return 1 + ceil(-log2(alpha))  # as many equal differences as the sign test wants
     if not found.mean:
         return None
-    # The seeds at hand didn't show it, whatever the t test would have made of them.
-    needed = max(seeds_needed(found.mean, found.sd), found.n + 1)
+    needed = seeds_needed(found.mean, found.sd)
     step = int(10 ** max(0, floor(log10(needed)) - 1))
     return ceil(needed / step) * step
 

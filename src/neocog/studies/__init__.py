@@ -4,6 +4,8 @@ comparing     `compare`: sides over paired seeds; `sides` reads them, `alike` ma
 predictions   `compare` of finished runs, picture by picture
 reproducing   `reproduce`: published figures beside ours
 sweeping      `sweep`: many configurations; `grid` lays them out
+measures      the cost and the figures of each thing that is compared or swept
+saving        the folder of an answer
 rate_finding  `lr_find`: a range of learning rates
 seeds         trains recipes over seeds, several at once, and keeps every finished one
 preparing     data opened, networks tried, and where each run belongs, before anything is trained

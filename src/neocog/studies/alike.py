@@ -57,6 +57,22 @@ def differences(first: Recipe, other: Recipe) -> dict[str, tuple[Any, Any]]:
     return {key: (own[key], others[key]) for key in own if own[key] != others[key]}
 
 
+def same_pictures(first: Recipe, other: Recipe) -> bool:
+    """Whether two recipes that were run saw the same data, as far as that can be told.
+
+    The checksum is of the pictures as they were prepared; those of another size or colour have another one.
+    """
+    assert first.resolved and other.resolved
+    if _preparation(first) == _preparation(other):
+        return first.resolved.data_checksum == other.resolved.data_checksum
+    return first.dataset.name == other.dataset.name and first.resolved.classes == other.resolved.classes
+
+
+def _preparation(recipe: Recipe) -> tuple[Any, ...]:
+    assert recipe.resolved
+    return recipe.resolved.image_shape, recipe.dataset.resize, recipe.dataset.background
+
+
 def _settled(recipe: Recipe) -> dict[str, Any]:
     """The values of a recipe, those alike that mean the same: layers, a folder's path, `auto`."""
     values = {key: value for key, value in values_of(recipe).items() if not isinstance(value, Step)}
@@ -163,11 +179,16 @@ def _refuse_same(sides: Sequence[GivenSide]) -> None:
     for place, side in enumerate(sides):
         for other in sides[:place]:
             if not differences(other.recipe, side.recipe) and other.model == side.model:
-                what = f"{other.label} and {side.label} train one and the same thing, so their numbers are equal"
+                lesson = (side.lesson or other.lesson) if side.lesson != other.lesson else None
+                once = " once both are measured in one way" if lesson else ""  # most often a lesson and its mended twin
+                what = f"{other.label} and {side.label} train one and the same thing{once}, so their numbers are equal"
                 if other.text == side.text:
                     what = f"{side.text} is given twice, and its numbers would be equal"
-                rate = f"optimizer.lr={2 * other.recipe.optimizer.lr:g}"
-                raise RecipeError(f'{what}; change something in one of them, as in "{other.text} {rate}"')
+                mend = f'change something in one of them, as in "{other.text} '
+                mend += f'optimizer.lr={2 * other.recipe.optimizer.lr:g}"'
+                if lesson:
+                    mend += f", or see what the lesson's way of measuring makes of it: neocog reproduce {lesson}"
+                raise RecipeError(f"{what}; {mend}")
 
 
 def _some(keys: Sequence[str]) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -10,25 +9,21 @@ from typing import Any
 
 from neocog.data import Progress, Source
 from neocog.device import environment
-from neocog.errors import NeocogError, RecipeError, RunError, TrainingError, unknown
-from neocog.files import whole_file
+from neocog.errors import RecipeError, RunError, TrainingError
 from neocog.finished import SPLITS, Data, Run, Tell, name_given, open_data, warn
-from neocog.networks import build
 from neocog.render.comparison import comparison_markdown, run_comparison_markdown
 from neocog.render.runs import as_json
-from neocog.run import RunDirectory
-from neocog.statistics.comparison import METRICS, Comparison, Metric, RunComparison, Side, compare_sides
+from neocog.statistics.comparison import Comparison, RunComparison, Side, compare_sides
 from neocog.statistics.many_runs import RunComparisons
-from neocog.studies.alike import made_alike
+from neocog.studies.alike import made_alike, same_pictures
+from neocog.studies.measures import cost_of, metric_called, side_of
 from neocog.studies.predictions import compare_runs
+from neocog.studies.saving import check_out, new_folder, save_texts
 from neocog.studies.seeds import Outcome, seeds_of, train_jobs
 from neocog.studies.sides import Given, GivenSide, read_sides
 from neocog.studies.watching import Watcher
-from neocog.summary import summarize
-from neocog.training import refuse_unfit
 
 SEEDS = 10
-_LONGEST_NAME = 60
 
 
 def compare(
@@ -49,11 +44,11 @@ def compare(
 ) -> Comparison | RunComparison | RunComparisons:
     """Trains each side with the same seeds, and says which is better, by how much, and how sure one may be.
 
-    Seed k gives every side the same split of the data, order of the pictures and augmentation, so that what an easy
-    split adds to all of them cancels in the differences (Bouthillier et al. 2021, Accounting for Variance in Machine
-    Learning Benchmarks). Sides are judged on validation pictures; each run opens the test part once, after its last
-    step. Finished runs are kept in runs/seeds and not trained again. The answer is saved as comparison.md,
-    comparison.json and three pictures.
+    Seed k gives every side the same split of the data, order of the pictures and, with batches of one size,
+    augmentation, so that what an easy split adds to all of them cancels in the differences (Bouthillier et al. 2021,
+    Accounting for Variance in Machine Learning Benchmarks). Sides are judged on validation pictures; each run opens
+    the test part once, after its last step. Finished runs are kept in runs/seeds and not trained again. The answer is
+    saved as comparison.md, comparison.json and three pictures.
 
     Finished runs alone, without `seeds`, are compared picture by picture, as `compare_runs` does it.
 
@@ -80,18 +75,18 @@ def compare(
     everywhere: dict[str, Any] = {"dataset.name": None if data is None else name_given(data)}
     everywhere |= {"train.device": device, "train.precision": precision}
     given = read_sides(sides, set or {}, {key: value for key, value in everywhere.items() if value is not None})
-    _check_place(out)
+    check_out(out)
     if seeds is None and all(side.run for side in given):
         others: dict[str, Any] = {"vary": vary, "data": data, "metric": metric, "set": set or None}
         others |= {"device": device, "precision": precision, "processes": processes}
         return _of_runs(given, split or "test", out, [name for name, value in others.items() if value is not None])
     if split is not None:
         raise RecipeError("--split is for finished runs; recipes are compared on validation pictures, leave it out")
-    measure = _metric(metric or "accuracy")
+    measure = metric_called(metric or "accuracy")
     given, notes = made_alike(given, vary)
     arrays = data if isinstance(data, tuple | list) else None
     source = open_data(given[0].recipe, arrays)
-    costs = [_cost(side, arrays) for side in given]
+    costs = [cost_of(side.label, side.recipe, side.model, arrays) for side in given]
     count = SEEDS if seeds is None else seeds
     by_side = [seeds_of(side.recipe, count, side.label, model=side.model, data=arrays) for side in given]
     # Seed by seed, so that what is finished when one stops comes in pairs.
@@ -104,7 +99,7 @@ def compare(
     )
     found = [outcomes[place :: len(given)] for place in range(len(given))]
     _check_pairing(found)
-    measured = [_side(side.label, rows, cost, measure) for side, rows, cost in zip(given, found, costs, strict=True)]
+    measured = [side_of(side.label, rows, cost, measure) for side, rows, cost in zip(given, found, costs, strict=True)]
     _refuse_unpaired(measured)
     comparison = compare_sides(measured, measure, conditions=_conditions(given, found, source), notes=notes)
     return _saved(comparison, found, out)
@@ -126,34 +121,9 @@ def _of_runs(
             raise RunError(f"run '{run.path}' is given twice, and nothing differs from itself; give another run")
     found = compare_runs(runs, SPLITS[split], [side.label for side in sides])
     if out is not None:
-        folder = _directory(out, [side.label for side in sides])
-        _write(folder / "comparison.md", run_comparison_markdown(found))
-        _write(folder / "comparison.json", as_json(found))
+        texts = {"comparison.md": run_comparison_markdown(found), "comparison.json": as_json(found)}
+        save_texts(new_folder(out), texts)
     return found
-
-
-def _metric(name: str) -> Metric:
-    known = {key.replace("_", "-"): metric for key, metric in METRICS.items()}
-    if name.replace("_", "-") not in known:
-        raise RecipeError(unknown("metric", name, known))
-    return known[name.replace("_", "-")]
-
-
-def _cost(side: GivenSide, arrays: Data | None) -> tuple[int, int | None]:
-    """Parameters and multiply-adds of a side's network; what can't be trained is refused here, before any training."""
-    recipe = side.recipe
-    try:
-        source = open_data(recipe, arrays)
-        classes = len(source.classes)
-        network = build(recipe, source.image_shape, classes, side.model)
-        refuse_unfit(network, recipe, classes)
-    except NeocogError as error:
-        raise type(error)(f"{side.label}: {error}") from None
-    try:
-        table = summarize(recipe.layers or network, source.image_shape, classes)
-    except NeocogError:  # code of the user's own, which trains all the same
-        return sum(parameter.numel() for parameter in network.parameters()), None
-    return table.total_parameters, None if table.unknown else table.total_macs
 
 
 def _check_pairing(found: Sequence[Sequence[Outcome]]) -> None:
@@ -161,37 +131,12 @@ def _check_pairing(found: Sequence[Sequence[Outcome]]) -> None:
     for row in zip(*found, strict=True):
         runs = [outcome.run for outcome in row if outcome.run]
         splits = [(run.directory.path / "split.json").read_text(encoding="utf-8") for run in runs]
-        checksums = [run.recipe.resolved and run.recipe.resolved.data_checksum for run in runs]
-        if any(other != splits[0] for other in splits) or any(other != checksums[0] for other in checksums):
+        same = all(same_pictures(runs[0].recipe, run.recipe) for run in runs)
+        if not same or any(other != splits[0] for other in splits):
             paths = " and ".join(f"'{run.path}'" for run in runs)
             raise RunError(
                 f"{paths} were not trained on the same pictures, so they don't pair; give the data as it was"
             )
-
-
-def _side(name: str, outcomes: Sequence[Outcome], cost: tuple[int, int | None], metric: Metric) -> Side:
-    """What the runs of one side give."""
-    values: dict[int, float] = {}
-    test: dict[int, float] = {}
-    seconds: dict[int, float] = {}
-    failures: dict[int, str] = {}
-    for outcome in outcomes:
-        seed, run = outcome.job.seed, outcome.run
-        value = _value(run, metric) if run else None
-        if run is None or value is None:
-            failures[seed] = outcome.error or "no validation pictures were held out; give --set dataset.validation=0.2"
-            continue
-        values[seed], seconds[seed] = value, run.train_seconds
-        if run.results["test_accuracy"] is not None:
-            test[seed] = run.results["test_accuracy"]
-    return Side(name, values, test, seconds, *cost, failures)
-
-
-def _value(run: Run, metric: Metric) -> float | None:
-    if metric.name == "macro_f1":
-        return run.validation.macro_f1 if run.validation else None
-    value: float | None = run.results[f"val_{metric.name}"]
-    return value
 
 
 def _refuse_unpaired(sides: Sequence[Side]) -> None:
@@ -231,10 +176,9 @@ def _conditions(sides: Sequence[GivenSide], found: Sequence[Sequence[Outcome]], 
 
 def _saved(comparison: Comparison, found: Sequence[Sequence[Outcome]], out: str | Path | None) -> Comparison:
     """The comparison with its place among its conditions, once everything is written there."""
-    folder = _directory(out, [side.name for side in comparison.sides])
+    folder = new_folder(out, "compare", *(side.name for side in comparison.sides))
     comparison = replace(comparison, conditions={**comparison.conditions, "saved": str(folder)})
-    _write(folder / "comparison.md", comparison_markdown(comparison))
-    _write(folder / "comparison.json", as_json(comparison))
+    save_texts(folder, {"comparison.md": comparison_markdown(comparison), "comparison.json": as_json(comparison)})
     runs = [[outcome.run for outcome in outcomes if outcome.run] for outcomes in found]
     _draw(comparison, dict(zip([side.name for side in comparison.sides], runs, strict=True)), folder)
     return comparison
@@ -253,29 +197,3 @@ def _draw(comparison: Comparison, runs: Mapping[str, Sequence[Run]], folder: Pat
         ("cost", plot_cost(comparison)),
     ):
         save_figure(figure, folder / f"{name}.png")
-
-
-def _check_place(out: str | Path | None) -> None:
-    try:
-        RunDirectory.check_place(out)
-    except RunError as error:
-        raise _of_out(error) from None
-
-
-def _directory(out: str | Path | None, names: Sequence[str]) -> Path:
-    """A new folder: `out`, or one in ./runs with the names of the sides."""
-    name = "-".join(["compare", *(re.sub(r"[^\w.=+-]+", "_", name).strip("_.") for name in names)])
-    try:
-        return RunDirectory.create(out, name[:_LONGEST_NAME]).path
-    except RunError as error:
-        raise _of_out(error) from None
-
-
-def _of_out(error: RunError) -> RunError:
-    """A run directory's complaint in the words of a comparison's."""
-    return RunError(str(error).replace("run directory", "directory").replace("--run", "--out"))
-
-
-def _write(path: Path, text: str) -> None:
-    with whole_file(path, overwrite=False) as file:
-        file.write_text(text + "\n", encoding="utf-8")

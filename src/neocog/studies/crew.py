@@ -68,7 +68,7 @@ class Crew:
             worker: Worker | None = None
             while (order := self._next()) is not None:
                 try:
-                    worker = worker if worker and worker.alive else self._hired(order.threads)
+                    worker = worker if worker and worker.alive else self._hired(order.threads, in_place_of=worker)
                 except OSError as error:
                     self._events.put(partial(self._finish, order, f"no process can be started: {error.strerror}"))
                     continue
@@ -89,8 +89,11 @@ class Crew:
     def _report(self, job: Job, done: int, total: int, loss: float | None) -> None:
         self._events.put(partial(self._watcher.progress, job, done, total, loss))
 
-    def _hired(self, threads: int) -> Worker:
+    def _hired(self, threads: int, in_place_of: Worker | None) -> Worker:
         with self._sharing:  # so that none is started once all are stopped
+            if in_place_of in self._workers:  # the dead hold on to their pipes
+                self._workers.remove(in_place_of)
+                in_place_of.close()
             worker = Worker(threads)
             self._workers.append(worker)
             if self._stopping:

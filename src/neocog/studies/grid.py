@@ -138,13 +138,15 @@ def drawn(choices: Choices, count: int, seed: int) -> tuple[list[dict[str, Any]]
         raise RecipeError(f"--random {count}: give a whole number of 1 or more")
     random = numpy_stream(seed, "sweep")
     found: list[dict[str, Any]] = []
+    seen: set[str] = set()
     for _ in range(_DRAWS * count):
         shares = random.random(len(choices))
         one = {
             key: values.draw(share) if isinstance(values, Range) else values[int(share * len(values))]
             for (key, values), share in zip(choices.items(), shares.tolist(), strict=True)
         }
-        if one not in found:
+        if (text := repr(one)) not in seen:
+            seen.add(text)
             found.append(one)
         if len(found) == count:
             break

@@ -18,6 +18,7 @@ from neocog.statistics.comparison import Difference, RunComparison
 from neocog.statistics.holm import holm
 from neocog.statistics.many_runs import RunComparisons
 from neocog.statistics.mcnemar import mcnemar
+from neocog.studies.alike import same_pictures
 
 
 def compare_runs(
@@ -62,7 +63,6 @@ def _refuse_other_pictures(
     run: Run, other_run: Run, first: Evaluation, second: Evaluation, name: str, other_name: str
 ) -> None:
     """Raises RunError unless both were measured on the same pictures, in the same order, with the same labels."""
-    data = [each.recipe.resolved.data_checksum if each.recipe.resolved else "" for each in (run, other_run)]
     both = f"'{name}' and '{other_name}'"
     mend = "train both on one data set, or compare their recipes with --seeds and --data"
     if first.classes != second.classes:
@@ -70,7 +70,7 @@ def _refuse_other_pictures(
             f"{both} know other classes ({_few(first.classes)} and {_few(second.classes)}), so no picture is the same "
             f"question to both; {mend}"
         )
-    if data[0] != data[1]:
+    if not same_pictures(run.recipe, other_run.recipe):
         raise RunError(
             f"{both} were trained and measured on different data ({_data(run)} and {_data(other_run)}); {mend}"
         )

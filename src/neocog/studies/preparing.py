@@ -117,7 +117,8 @@ def _look(recipe: Recipe, model: Model | None, data: _Data, table: dict[str, Any
     for note in (*notes, *slow_notes(recipe, shape, classes)):
         tell(note)
     threads = 1 if compute.device.type == "cpu" else torch.get_num_threads()
-    by_name = model is None or isinstance(model, str)
+    # Another process has a __main__ of its own.
+    by_name = model is None or (isinstance(model, str) and not model.startswith("__main__:"))
     facts = {
         "recipe": {
             **table,

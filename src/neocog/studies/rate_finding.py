@@ -38,6 +38,7 @@ from neocog.studies.grid import value_text
 from neocog.training import Observer, Point, fit, refuse_unfit
 
 FEWEST_STEPS = 20
+_LOWEST_RATE, _HIGHEST_RATE = 1e-30, 1e38  # beyond these, numbers of float32 end, and the ratio of two rates is none
 
 Watch = Callable[[int, int, float], None]
 """Called as watch(done, total, smoothed loss) after each step; the total counts the steps of all seeds."""
@@ -233,6 +234,11 @@ def _command(
 def _check(low: float, high: float, steps: int, seeds: int) -> None:
     if not (math.isfinite(high) and 0 < low < high):
         raise RecipeError(f"rates from {low:g} to {high:g}: give a --low above 0 and a --high above it")
+    if low < _LOWEST_RATE or high > _HIGHEST_RATE:
+        raise RecipeError(
+            f"rates from {low:g} to {high:g}: float32 can't tell such numbers from 0 or infinity; "
+            f"give a --low of {_LOWEST_RATE:g} or more and a --high of {_HIGHEST_RATE:g} or less"
+        )
     if steps < FEWEST_STEPS:
         raise RecipeError(f"steps = {steps}: too few to see where a loss falls; give {FEWEST_STEPS} or more")
     if seeds < 1:

@@ -11,17 +11,16 @@ from pathlib import Path
 from typing import Any
 
 from neocog.data import Progress
-from neocog.errors import RecipeError, RunError, TrainingError
-from neocog.files import whole_file
-from neocog.finished import Tell
+from neocog.errors import RecipeError, TrainingError
+from neocog.finished import Tell, open_data
 from neocog.plots import save_figure
 from neocog.recipe import Recipe, shipped_recipes
 from neocog.render.reproduction import reproduction_markdown
 from neocog.render.runs import as_json
-from neocog.run import RunDirectory
 from neocog.statistics.reproduction import Figure, LossLog, Reproduced, Reproduction, cut
 from neocog.steps import Published
-from neocog.studies.seeds import Job, Outcome, Watcher, train_jobs
+from neocog.studies.saving import check_out, new_folder, save_texts
+from neocog.studies.seeds import Job, Outcome, Watcher, check_seeds, train_jobs
 
 
 def reproduce(
@@ -57,14 +56,15 @@ def reproduce(
         TrainingError: not one training finished.
         Interrupted: Ctrl-C; what had finished is kept.
     """
-    if isinstance(seeds, bool) or not isinstance(seeds, int) or seeds < 1:
-        raise RecipeError(f"seeds = {seeds!r}: give a whole number of 1 or more")
+    check_seeds(seeds)
     if not isinstance(set, Mapping | None):
         raise RecipeError(f"set is a {type(set).__name__}; give a mapping such as {{'train.iterations': 500}}")
-    _check_place(out)
+    check_out(out)
     started = time.perf_counter()
     changes = dict(set or {}) | ({} if device is None else {"train.device": device})
     lessons = lessons_of(names, twins=twins, changes=changes)
+    for recipe, twin in lessons:
+        _refuse_without_test_part(recipe, twin)
     columns = [each for lesson in lessons for each in lesson if each is not None]
     # Seed by seed over all recipes, so that whoever stops early has fewer seeds of each, not fewer recipes.
     outcomes = train_jobs(
@@ -113,31 +113,26 @@ def published_recipes() -> list[str]:
 
 def _saved(reproduction: Reproduction, out: str | Path | None) -> Reproduction:
     """The reproduction with the folder that its page, its numbers and its picture have been written into."""
-    from neocog.plots.reproduction import plot_reproduction
-
-    try:
-        folder = RunDirectory.create(out, "reproduce").path
-    except RunError as error:
-        raise _of_out(error) from None
+    folder = new_folder(out, "reproduce")
     saved = replace(reproduction, conditions={**reproduction.conditions, "saved": str(folder)})
-    for name, text in (("reproduction.md", reproduction_markdown(saved)), ("reproduction.json", as_json(saved))):
-        with whole_file(folder / name, overwrite=False) as file:
-            file.write_text(f"{text}\n", encoding="utf-8")
-    save_figure(plot_reproduction(saved), folder / "reproduction.png")
+    save_texts(folder, {"reproduction.md": reproduction_markdown(saved), "reproduction.json": as_json(saved)})
+    _draw(saved, folder)
     return saved
 
 
-def _check_place(out: str | Path | None) -> None:
-    """Raises RunError when that folder is taken or can't be made: worth knowing before any training."""
-    try:
-        RunDirectory.check_place(out)
-    except RunError as error:
-        raise _of_out(error) from None
+def _draw(reproduction: Reproduction, folder: Path) -> None:
+    from neocog.plots.reproduction import plot_reproduction
+
+    save_figure(plot_reproduction(reproduction), folder / "reproduction.png")
 
 
-def _of_out(error: RunError) -> RunError:
-    """A run directory's complaint in the words of a reproduction's."""
-    return RunError(str(error).replace("run directory", "directory").replace("--run", "--out"))
+def _refuse_without_test_part(*recipes: Recipe | None) -> None:
+    for recipe in recipes:
+        if recipe and recipe.dataset.test == 0 and "test" not in open_data(recipe).counts:
+            raise RecipeError(
+                f"recipe '{recipe.name}' holds out no test part, so there is nothing to measure; "
+                'give it dataset.test = "auto"'
+            )
 
 
 def _refuse_hopeless(outcomes: Sequence[Outcome]) -> None:
@@ -154,12 +149,6 @@ def _reproduced(recipe: Recipe, own: Sequence[Outcome], twin: Recipe | None, twi
     published = recipe.published
     assert published is not None
     ours, mended = ({each.job.seed: each.run for each in some if each.run} for some in (own, twins))
-    for run in (*ours.values(), *mended.values()):
-        if run.results["test_accuracy"] is None:
-            raise RecipeError(
-                f"recipe '{run.recipe.name}' holds out no test part, so there is nothing to measure; "
-                'give it dataset.test = "auto"'
-            )
     results = [run.results for run in ours.values()]
     any_result = results[0] if results else {}
     return Reproduced(

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from neocog.data import Progress
-from neocog.errors import NeocogError
+from neocog.errors import RecipeError
 from neocog.finished import Data, Run, Tell, warn
 from neocog.networks import Model
 from neocog.recipe import Recipe
@@ -22,6 +22,7 @@ from neocog.studies.worker import attempt
 
 __all__ = ["Interrupted", "Job", "Outcome", "Watcher", "seeds_of", "train_jobs"]
 
+MOST_SEEDS = 10_000
 SEEDS = RUNS / "seeds"  # where finished seeds are kept unless another place is given
 
 
@@ -59,11 +60,27 @@ class Outcome:
 
 
 class Interrupted(KeyboardInterrupt):
-    """Ctrl-C while jobs were trained; `outcomes` are those that were done, and finished runs stay where they are."""
+    """Ctrl-C while jobs were trained; `outcomes` are those that were done, and finished runs stay where they are.
 
-    def __init__(self, outcomes: Sequence[Outcome]) -> None:
+    `total` is how many jobs there were; None where Ctrl-C came before it was known which of them are finished.
+    """
+
+    def __init__(self, outcomes: Sequence[Outcome], total: int | None = None) -> None:
         super().__init__()
         self.outcomes = list(outcomes)
+        self.total = total
+
+    def __str__(self) -> str:
+        """One line for people.
+
+        >>> str(Interrupted([], 6))
+        'interrupted: 0 of 6 runs are finished and kept; the same command goes on from there'
+        """
+        done = sum(outcome.run is not None for outcome in self.outcomes)
+        what = f"{done} of {self.total} runs are finished and kept"
+        if self.total is None:
+            what = "nothing has been trained yet, and what was finished before is kept"
+        return f"interrupted: {what}; the same command goes on from there"
 
 
 def seeds_of(
@@ -75,12 +92,12 @@ def seeds_of(
     data: Data | None = None,
     open_test: bool = True,
 ) -> list[Job]:
-    """The jobs of one recipe for the seeds 0 … seeds − 1. Raises NeocogError for a number below 1.
+    """The jobs of one recipe for the seeds 0 … seeds − 1. Raises RecipeError as `check_seeds` does.
 
     >>> [job.seed for job in seeds_of(Recipe.load("fast"), 3, "fast")]
     [0, 1, 2]
     """
-    _refuse_below_one("seeds", seeds)
+    check_seeds(seeds)
     return [Job(label, recipe.changed({"train.seed": seed}), model, data, open_test) for seed in range(seeds)]
 
 
@@ -121,7 +138,9 @@ def train_jobs(
             with open_for_work(place) as folder:
                 study.train(todo, processes, folder)
     except KeyboardInterrupt:
-        raise Interrupted(study.outcomes()) from None
+        if study.looked:
+            study.take_finished(reused=False)  # a worker may have kept a run and been stopped before it said so
+        raise Interrupted(study.outcomes(), len(jobs) if study.looked else None) from None
     finally:
         study.watcher.close()
     return study.outcomes()
@@ -133,6 +152,7 @@ class _Study:
     def __init__(self, watcher: Watcher) -> None:
         self.watcher = watcher
         self.orders: list[Order] = []
+        self.looked = False  # whether all that was finished before is known
         self.done: dict[Path, Outcome] = {}  # by place: the same training is wanted once, however many jobs want it
 
     def outcomes(self) -> list[Outcome]:
@@ -145,10 +165,11 @@ class _Study:
                 missing.setdefault(order.place, order)
         return list(missing.values())
 
-    def take_finished(self) -> None:
+    def take_finished(self, reused: bool = True) -> None:
         for order in self.todo():
             if run := finished(order.place):
-                self._add(order, Outcome(order.job, run, reused=True))
+                self._add(order, Outcome(order.job, run, reused=reused))
+        self.looked = True
 
     def train(self, todo: Sequence[Order], processes: int | None, folder: Path) -> None:
         elsewhere = [order for order in todo if order.travels]
@@ -190,6 +211,15 @@ def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def check_seeds(seeds: object) -> None:
+    """Raises RecipeError when that is no number of seeds, or more than anyone can train."""
+    _refuse_below_one("seeds", seeds)
+    if isinstance(seeds, int) and seeds > MOST_SEEDS:
+        raise RecipeError(
+            f"seeds = {seeds}: give {MOST_SEEDS:,} or fewer; 1,000 tell differences that matter to nobody"
+        )
+
+
 def _refuse_below_one(what: str, number: object) -> None:
     if isinstance(number, bool) or not isinstance(number, int) or number < 1:
-        raise NeocogError(f"{what} = {number!r}: give a whole number of 1 or more")
+        raise RecipeError(f"{what} = {number!r}: give a whole number of 1 or more")

@@ -31,6 +31,7 @@ class GivenSide:
     recipe: Recipe
     model: Model | None = None
     run: Run | None = None  # where a finished run was given, without changes of its own
+    lesson: str | None = None  # the recipe's name where it had a [published] table, which is no part of a comparison
 
 
 def read_sides(
@@ -90,6 +91,7 @@ def _read_side(given: Given, shared: Mapping[str, Any], forced: Mapping[str, Any
         recipe=recipe.model_copy(update={"published": None, "resolved": None}),
         model=model,
         run=None if own else run,
+        lesson=recipe.name if recipe.published else None,
     )
 
 

@@ -9,20 +9,30 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import platform
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile, ZipFile
+
+from safetensors import SafetensorError, safe_open
 
 from neocog import workflow
-from neocog.errors import RunError
+from neocog.errors import NeocogError, RunError
 from neocog.finished import Run
 from neocog.recipe import Recipe
 
-WORKING = ".working-"  # and -PID at the end: whose it is
+WORKING = ".working-"  # and -MACHINE-PID at the end: whose it is
 _LETTERS = 8
+_FIGURES = (  # of results.json, that are read of a kept run
+    "val_accuracy", "val_loss", "val_pictures", "test_accuracy", "train_seconds", "steps", "steps_per_epoch", "notes",
+    "parameters", "data", "device", "precision", "threads",
+)  # fmt: skip
 
 
 def place_of(store: Path, name: str, facts: Mapping[str, Any], seed: int) -> Path:
@@ -36,13 +46,22 @@ def place_of(store: Path, name: str, facts: Mapping[str, Any], seed: int) -> Pat
 
 
 def finished(place: Path) -> Run | None:
-    """The finished run that lies there; None where there is none, or not all of it."""
+    """The finished run that lies there; None where there is none, or a file of it is lost or damaged."""
     try:
         run = Run.open(place)
-        _ = run.results
-    except RunError:
+        _ = run.recipe, run.metrics
+        for name in ("split.json", "environment.json"):
+            json.loads((place / name).read_text(encoding="utf-8"))
+        with safe_open(place / "weights.safetensors", "numpy"), ZipFile(place / "predictions.npz"):
+            pass  # both know from their ends whether anything is missing
+        return run if all(name in run.results for name in _FIGURES) else None
+    except (NeocogError, OSError, ValueError, SafetensorError, BadZipFile):
         return None
-    return run
+
+
+def working_folder(place: Path) -> Path:
+    """Where the run of a place is trained by this process."""
+    return place.with_name(f"{WORKING}{place.name}{_owner()}")
 
 
 def train_into(place: Path, recipe: Recipe, **options: Any) -> None:
@@ -50,7 +69,7 @@ def train_into(place: Path, recipe: Recipe, **options: Any) -> None:
 
     Whatever is raised, nothing half done is left behind.
     """
-    working = place.with_name(f"{WORKING}{place.name}-{os.getpid()}")
+    working = working_folder(place)
     shutil.rmtree(working, ignore_errors=True)  # a dead process may have had our number
     try:
         workflow.train(recipe, run=working, **options)
@@ -68,7 +87,7 @@ def open_for_work(store: Path) -> Iterator[Path]:
     """
     try:
         store.mkdir(parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(prefix=WORKING, suffix=f"-{os.getpid()}", dir=store))
+        folder = Path(tempfile.mkdtemp(prefix=WORKING, suffix=_owner(), dir=store))
     except OSError as error:
         raise RunError(f"cannot write '{store}': {error.strerror}; work in a folder that can be written") from None
     sweep(store)
@@ -80,12 +99,15 @@ def open_for_work(store: Path) -> Iterator[Path]:
 
 
 def sweep(store: Path) -> None:
-    """Removes the unfinished folders of processes that are no more."""
+    """Removes the unfinished folders of this machine's processes that are no more.
+
+    A store may lie on a disk that several machines share, and their processes are none of ours to judge.
+    """
     seeds = [found for found in store.glob("*") if found.is_dir() and not found.name.startswith(WORKING)]
     for folder in (store, *seeds):
         for left in folder.glob(f"{WORKING}*"):
-            process = left.name.rpartition("-")[2]
-            if process.isdecimal() and not _alive(int(process)):
+            name, _, process = left.name.rpartition("-")
+            if name.endswith(f"-{_machine()}") and process.isdecimal() and not _alive(int(process)):
                 shutil.rmtree(left, ignore_errors=True)
     for folder in seeds:
         _remove_empty(folder)
@@ -100,6 +122,15 @@ def _keep(working: Path, place: Path) -> None:
     except OSError as error:
         if not finished(place):
             raise RunError(f"cannot write '{place}': {error.strerror}; make room there") from None
+
+
+def _owner() -> str:
+    return f"-{_machine()}-{os.getpid()}"
+
+
+@cache
+def _machine() -> str:
+    return re.sub(r"[^\w.]", "_", platform.node())
 
 
 def _remove_empty(folder: Path) -> None:

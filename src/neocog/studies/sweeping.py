@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import platform
-import re
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -15,25 +14,25 @@ import torch
 
 import neocog
 from neocog.data import Progress
-from neocog.errors import NeocogError, RecipeError, RunError, TrainingError, unknown
-from neocog.files import whole_file
+from neocog.device import choose
+from neocog.errors import RecipeError, RunError, TrainingError
 from neocog.finished import Data, Run, Tell, evaluate, name_given, open_data, warn
-from neocog.networks import Model, build, model_changes, refuse_foreign_code
+from neocog.networks import Model, model_changes, refuse_foreign_code
 from neocog.recipe import Recipe
 from neocog.render.runs import as_json
 from neocog.render.sweep import sweep_markdown
-from neocog.run import RunDirectory
-from neocog.statistics.comparison import METRICS, Metric, Side
+from neocog.statistics.comparison import Side
 from neocog.statistics.sweep import Configuration, Sweep, rank
 from neocog.studies.grid import Choices, drawn, grid, normalized, value_text
-from neocog.studies.seeds import Outcome, seeds_of, train_jobs
+from neocog.studies.measures import cost_of, metric_called, side_of
+from neocog.studies.saving import check_out, new_folder, save_texts
+from neocog.studies.seeds import Outcome, check_seeds, seeds_of, train_jobs
 from neocog.studies.watching import Watcher
-from neocog.summary import summarize
-from neocog.training import refuse_unfit
 
 SEEDS = 3
 _MOST_DRAWN = 30  # rows of the picture
 _LONGEST_VALUE = 40
+_NOT_TRAINED = ("name", "about", "published", "resolved")  # what a recipe says, not what it does
 # What decides which pictures are held out: configurations on different ones can't be ranked.
 _SAME_FOR_ALL = ("dataset.name", "dataset.validation", "dataset.test")
 
@@ -78,19 +77,25 @@ def sweep(
     How they are told apart stands at `statistics.sweep.rank`, how far the best may be believed at `left_out`.
     """
     tell = tell or warn
-    measure = _metric(metric)
-    _check_place(out)
+    measure = metric_called(metric)
+    check_seeds(seeds)
+    check_out(out)
     choices = normalized(values)
     _check_keys(choices, Recipe.load(recipe) if not isinstance(recipe, Recipe) else recipe)
     changes, notes = (grid(choices), []) if random is None else drawn(choices, random, seed)
     shared: dict[str, Any] = {"dataset.name": None if data is None else name_given(data)}
     shared |= {"train.device": device, "train.precision": precision}
     shared = {key: value for key, value in shared.items() if value is not None}
+    for key in shared.keys() & choices.keys():
+        raise RecipeError(f"{key} is given twice, among the values to try and by an option of its own; leave one out")
     tried, more = _recipes(recipe, changes, shared)
     notes += more
     arrays = data if isinstance(data, tuple | list) else None
     names = _names([own for own, _, _ in tried])
-    costs = [_cost(name, one, model, arrays) for name, (_, one, model) in zip(names, tried, strict=True)]
+    for _, one, _ in tried:
+        choose(one.train.device, one.train.precision)
+    open_data(tried[0][1], arrays)  # what is wrong with the data is the fault of no configuration
+    costs = [cost_of(name, one, model, arrays) for name, (_, one, model) in zip(names, tried, strict=True)]
     by_configuration = [
         seeds_of(one, seeds, name, model=model, data=arrays, open_test=False)
         for name, (_, one, model) in zip(names, tried, strict=True)
@@ -101,7 +106,7 @@ def sweep(
     outcomes = train_jobs(jobs, processes=processes, watcher=watcher, progress=progress, tell=tell)
     found = [outcomes[place :: len(tried)] for place in range(len(tried))]
     configurations = [
-        Configuration(_side(name, rows, cost, measure), own, {key: _label(value) for key, value in own.items()})
+        Configuration(side_of(name, rows, cost, measure), own, {key: _label(value) for key, value in own.items()})
         for name, (own, _, _), rows, cost in zip(names, tried, found, costs, strict=True)
     ]
     _refuse_all_failed([each.side for each in configurations])
@@ -117,16 +122,9 @@ def sweep(
     return _saved(ranked, out)
 
 
-def _metric(name: str) -> Metric:
-    known = {key.replace("_", "-"): metric for key, metric in METRICS.items()}
-    if name.replace("_", "-") not in known:
-        raise RecipeError(unknown("metric", name, known))
-    return known[name.replace("_", "-")]
-
-
 def _check_keys(choices: Choices, recipe: Recipe) -> None:
-    for key in ("train.seed", "name"):
-        if key in choices:
+    for key in choices:
+        if key == "train.seed" or key.partition(".")[0] in _NOT_TRAINED:
             raise RecipeError(f"{key} is not for you to set: a sweep gives each configuration the same; leave it out")
     if not choices:
         example = f"optimizer.lr={recipe.optimizer.lr:g},{recipe.optimizer.lr / 10:g}"
@@ -143,6 +141,7 @@ def _recipes(
     """Each different configuration: its changes, its recipe, and the code that the user named; and notes."""
     base = recipe if isinstance(recipe, Recipe) else Recipe.load(recipe)
     made: list[tuple[Mapping[str, Any], Recipe, Model | None]] = []
+    places: set[tuple[str, Any]] = set()
     notes = []
     carved = False
     for own in changes:
@@ -155,9 +154,11 @@ def _recipes(
         # Its progress meter would open the test part; and what training finds out of the data is found out anew.
         one = one.model_copy(update={"published": None, "resolved": None})
         refuse_foreign_code(one, model)
-        if any(one == other and model is again for _, other, again in made):
+        place = one.model_dump_json(), model if isinstance(model, str) else id(model)
+        if place in places:
             notes.append(f"{_name(own, list(own))} is there twice and trained once")
         else:
+            places.add(place)
             made.append((own, one, model))
     if carved:
         notes.append(f"{base.name} holds out no validation part of its own: dataset.validation = auto")
@@ -190,45 +191,8 @@ def _label(value: Any) -> str:
     return text if len(text) <= _LONGEST_VALUE else text[: _LONGEST_VALUE - 1] + "…"
 
 
-def _cost(name: str, recipe: Recipe, model: Model | None, arrays: Data | None) -> tuple[int, int | None]:
-    """Parameters and multiply-adds; what can't be trained is refused here, before any training."""
-    try:
-        source = open_data(recipe, arrays)
-        classes = len(source.classes)
-        network = build(recipe, source.image_shape, classes, model)
-        refuse_unfit(network, recipe, classes)
-    except NeocogError as error:
-        raise type(error)(f"{name}: {error}") from None
-    try:
-        table = summarize(recipe.layers or network, source.image_shape, classes)
-    except NeocogError:  # code of the user's own, which trains all the same
-        return sum(parameter.numel() for parameter in network.parameters()), None
-    return table.total_parameters, None if table.unknown else table.total_macs
-
-
 def _announcement(count: int, seeds: int) -> str:
     return f"{count} configurations with {seeds} seed{'s' * (seeds > 1)} each: {count * seeds:,} trainings"
-
-
-def _side(name: str, outcomes: Sequence[Outcome], cost: tuple[int, int | None], metric: Metric) -> Side:
-    values: dict[int, float] = {}
-    seconds: dict[int, float] = {}
-    failures: dict[int, str] = {}
-    for outcome in outcomes:
-        seed, run = outcome.job.seed, outcome.run
-        value = _value(run, metric) if run else None
-        if run is None or value is None:
-            failures[seed] = outcome.error or "no validation pictures were held out; give dataset.validation=0.2"
-        else:
-            values[seed], seconds[seed] = value, run.train_seconds
-    return Side(name, values, {}, seconds, *cost, failures)
-
-
-def _value(run: Run, metric: Metric) -> float | None:
-    if metric.name == "macro_f1":
-        return run.validation.macro_f1 if run.validation else None
-    value: float | None = run.results[f"val_{metric.name}"]
-    return value
 
 
 def _refuse_all_failed(sides: Sequence[Side]) -> None:
@@ -323,27 +287,9 @@ def _saved(ranked: Sweep, out: str | Path | None) -> Sweep:
     from neocog.plots.saving import save_figure
     from neocog.plots.seeds import plot_seeds
 
-    try:
-        plain = re.sub(r"[^\w.=+-]+", "_", ranked.recipe)
-        folder = RunDirectory.create(out, f"sweep-{plain}").path
-    except RunError as error:
-        raise _of_out(error) from None
+    folder = new_folder(out, "sweep", ranked.recipe)
     ranked = replace(ranked, conditions={**ranked.conditions, "saved": str(folder)})
-    for name, text in (("sweep.md", sweep_markdown(ranked)), ("sweep.json", as_json(ranked))):
-        with whole_file(folder / name, overwrite=False) as file:
-            file.write_text(text + "\n", encoding="utf-8")
+    save_texts(folder, {"sweep.md": sweep_markdown(ranked), "sweep.json": as_json(ranked)})
     shown = ranked.comparison
     save_figure(plot_seeds(replace(shown, sides=shown.sides[:_MOST_DRAWN])), folder / "seeds.png")
     return ranked
-
-
-def _check_place(out: str | Path | None) -> None:
-    try:
-        RunDirectory.check_place(out)
-    except RunError as error:
-        raise _of_out(error) from None
-
-
-def _of_out(error: RunError) -> RunError:
-    """A run directory's complaint in the words of a sweep's."""
-    return RunError(str(error).replace("run directory", "directory").replace("--run", "--out"))

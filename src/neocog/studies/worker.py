@@ -14,8 +14,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack, suppress
+from functools import partial
 from pathlib import Path
 from threading import Thread
 from typing import Any, TextIO
@@ -33,6 +34,8 @@ Steps = Callable[[int, int, float | None], None]
 
 _EVERY = 0.1  # seconds between two reports of progress
 _LAST_WORDS = 4096  # bytes
+_LONGEST_ERROR = 1000  # signs; an exception of the user's own may quote a whole array
+_GRACE = 5  # seconds from a process's last word to its end
 _MODULE = "neocog.studies.worker"
 
 
@@ -64,31 +67,37 @@ def attempt(place: Path, recipe: Recipe, threads: int, steps: Steps, **options: 
     try:
         train_into(place, recipe, observers=[Reporter(steps)], tell=lambda _: None, **options)
     except NeocogError as error:
-        return str(error)
-    except Exception as error:  # code of the user's own, or no memory: the other seeds go on
-        return f"{type(error).__name__}: {' '.join(str(error).split())}".removesuffix(": ")
+        return _short(str(error))
+    except (Exception, SystemExit) as error:  # code of the user's own, or no memory: the other seeds go on
+        return _short(f"{type(error).__name__}: {' '.join(str(error).split())}".removesuffix(": "))
     finally:
         torch.set_num_threads(before)
     return None
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _LONGEST_ERROR else f"{text[:_LONGEST_ERROR]}…"
 
 
 class Worker:
     """The parent's end: starts the process, gives it orders and hears its answers."""
 
     def __init__(self, threads: int) -> None:
-        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - it lives as long as the process
-        self._process = subprocess.Popen(
-            # The same modules are found in the same order, but none in the folder one happens to stand in.
-            [sys.executable, "-P", "-m", _MODULE],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._errors,
-            encoding="utf-8",
-            env={**os.environ, "PYTHONPATH": _search_path(), "OMP_NUM_THREADS": str(threads)},
-            # Ctrl-C reaches the parent alone, which stops the workers in its own way.
-            start_new_session=True,
-            creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
-        )
+        with ExitStack() as undo:
+            self._errors = undo.enter_context(tempfile.TemporaryFile())
+            self._process = subprocess.Popen(
+                # The same modules are found in the same order, but none in the folder one happens to stand in.
+                [sys.executable, "-P", "-m", _MODULE],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=self._errors,
+                encoding="utf-8",
+                env={**os.environ, "PYTHONPATH": _search_path(), "OMP_NUM_THREADS": str(threads)},
+                # Ctrl-C reaches the parent alone, which stops the workers in its own way.
+                start_new_session=True,
+                creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
+            )
+            undo.pop_all()  # it lives as long as the process
 
     @property
     def alive(self) -> bool:
@@ -102,6 +111,8 @@ class Worker:
             self._process.stdin.write(json.dumps(order) + "\n")
             self._process.stdin.flush()
             for line in self._process.stdout:
+                if not line.endswith("\n"):  # it died in the middle of a word
+                    break
                 answer = json.loads(line)
                 if "done" not in answer:
                     error: str | None = answer["error"]
@@ -127,16 +138,27 @@ class Worker:
                     pipe.close()
 
     def _death(self) -> str:
-        status = self._process.wait()
+        try:
+            status = self._process.wait(_GRACE)
+        except subprocess.TimeoutExpired:  # its pipe is gone, so it is of no more use
+            self.stop()
+            return "its process closed its pipes; code of yours must leave those that it hasn't opened alone"
         self._errors.seek(max(0, self._errors.seek(0, os.SEEK_END) - _LAST_WORDS))
         lines = self._errors.read().decode(errors="replace").split("\n")
         words = [" ".join(line.split()) for line in lines if line.strip()]
         last = f"; its last words: {words[-1]}" if words else ""
         if status >= 0:
             return f"its process ended with status {status}{last}"
-        name = signal.Signals(-status).name
+        name = _signal_name(-status)
         mend = "; where memory ran out, give fewer processes" if name == "SIGKILL" else ""
         return f"its process was ended by {name}{mend}{last}"
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:  # some real-time signals have none
+        return f"signal {number}"
 
 
 def _search_path() -> str:
@@ -168,9 +190,11 @@ def _main() -> None:
 
 
 def _listen(orders: TextIO, waiting: queue.SimpleQueue[dict[str, Any]]) -> None:
-    for line in orders:
-        waiting.put(json.loads(line))
-    os._exit(0)  # the parent has gone or wants no more: whatever is half done is for nobody
+    try:
+        for line in orders:
+            waiting.put(json.loads(line))
+    finally:
+        os._exit(0)  # the parent has gone, maybe in the middle of a word: whatever is half done is for nobody
 
 
 def _private_pipes() -> tuple[TextIO, TextIO]:
@@ -180,7 +204,16 @@ def _private_pipes() -> tuple[TextIO, TextIO]:
     os.dup2(nothing, 0)
     os.dup2(2, 1)
     os.close(nothing)
+    if hasattr(os, "register_at_fork"):  # or a copy that code of the user's makes would speak on when we are dead
+        os.register_at_fork(after_in_child=partial(_point_to_nothing, (orders, answers)))
     return os.fdopen(orders, encoding="utf-8"), os.fdopen(answers, "w", encoding="utf-8")
+
+
+def _point_to_nothing(descriptors: Sequence[int]) -> None:
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for descriptor in descriptors:
+        os.dup2(nothing, descriptor)
+    os.close(nothing)
 
 
 def _arrays(path: str | None) -> tuple[Any, Any] | None:

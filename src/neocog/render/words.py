@@ -1,0 +1,70 @@
+"""What texts of results share: sentences as text or Markdown, lines that end where one may, and short figures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from textwrap import wrap
+from typing import Literal
+
+from neocog.statistics.comparison import Metric, Side
+from neocog.tables import WIDTH
+
+TextStyle = Literal["text", "markdown"]
+_TIED = "\N{NO-BREAK SPACE}"
+
+
+def prose(text: str, style: TextStyle, *, strong: bool = False) -> str:
+    """A sentence: broken into lines as text, on one line and perhaps bold as Markdown."""
+    if style == "markdown":
+        return f"**{text}**" if strong and text else text
+    return wrapped(text)
+
+
+def items(texts: Sequence[str], style: TextStyle) -> str:
+    """One line each, as a list in Markdown; where a text is broken, it goes on indented."""
+    if style == "markdown":
+        return "\n".join(f"- {text}" for text in texts)
+    return "\n".join(wrapped(text, rest="  ") for text in texts)
+
+
+def wrapped(text: str, first: str = "", rest: str = "", width: int = WIDTH) -> str:
+    """Lines of at most so many signs, of which the first and the rest begin as told; numbers keep their signs.
+
+    >>> print(wrapped("it reaches 97 ± 1 %", rest="  ", width=15))
+    it reaches
+      97 ± 1 %
+    """
+    for sign in ("×", "±", "%", "="):  # stays with what stands before it
+        text = text.replace(f" {sign}", f"{_TIED}{sign}")
+    for sign in ("±", "="):
+        text = text.replace(f"{sign} ", f"{sign}{_TIED}")
+    found = wrap(text, width, initial_indent=first, subsequent_indent=rest, break_on_hyphens=False)
+    return "\n".join(found).replace(_TIED, " ")
+
+
+def gap(style: TextStyle) -> str:
+    """What stands between a heading and its table: Markdown wants an empty line."""
+    return "\n" if style == "markdown" else ""
+
+
+def mean_text(side: Side, metric: Metric, none: str) -> str:
+    """The mean of a side ± the standard deviation over its seeds, without the unit; `none` where no seed finished."""
+    found = side.interval
+    if found is None:
+        return none
+    spread = "" if found.sd is None else f" ± {found.sd * metric.scale:.{metric.digits}f}"
+    return f"{found.mean * metric.scale:.{metric.digits}f}{spread}"
+
+
+def seconds_text(side: Side, none: str) -> str:
+    """The mean seconds of a training."""
+    return f"{sum(side.seconds.values()) / len(side.seconds):.1f}" if side.seconds else none
+
+
+def p_text(p: float | None, none: str) -> str:
+    """A p value with three decimals.
+
+    >>> p_text(0.0421, ""), p_text(0.0004, "")
+    ('0.042', '< 0.001')
+    """
+    return none if p is None else "< 0.001" if p < 0.001 else f"{p:.3f}"
