@@ -4,8 +4,6 @@ import subprocess
 import sys
 
 NAMES = (
-    "start", "memory", "load", "data_path", "fast", "model_a", "small", "accurate", "convolutions", "seeds", "picture",
-)
     "start",
     "memory",
     "load",
