@@ -246,7 +246,7 @@ def test_cost_beside_gain():
     assert got.cost("wide", "narrow").text == (
         "wide has 2.1 × the parameters and 3.0 × the multiply-adds of narrow, and took 1.4 × the seconds"
     )
-    assert got.cost("narrow", "other").text == "narrow has 1 × the parameters of other"
+    assert got.cost("narrow", "other").text == "narrow has as many parameters as other"
     assert Cost("a", "b", None, None, 0.5).text == "a took 0.50 × the seconds of b"
     assert Cost("a", "b", None, None, None).text is None
     assert str(Cost("a", "b", None, None, None)) == "what a costs beside b isn't known"

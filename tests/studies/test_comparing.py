@@ -16,7 +16,7 @@ from conftest import STEPS, TINY, fill
 from neocog.errors import LayerError, NeocogError, RecipeError, RunError, TrainingError
 from neocog.finished import Run
 from neocog.recipe import Recipe
-from neocog.statistics.comparison import Comparison, RunComparison
+from neocog.statistics.comparison import METRICS, Comparison, RunComparison, Side, compare_sides
 from neocog.studies import comparing
 from neocog.studies.alike import differences, made_alike, values_of
 from neocog.studies.comparing import compare
@@ -69,6 +69,25 @@ def test_values_are_quoted_as_in_a_shell() -> None:
     assert side.recipe.dataset.name == "my photos"
     (windows,) = read_sides([r"fast dataset.name=C:\photos\new"], {})
     assert windows.recipe.dataset.name == r"C:\photos\new"
+
+
+def test_a_kept_seed_is_called_by_its_folder_too(shapes: Path) -> None:
+    run = train("fast", data=shapes, set=SET, run="runs/seeds/fast-1234/0")
+    assert labels(run.path, "fast") == ["fast-1234/0", "fast"]
+
+
+@pytest.mark.parametrize(
+    ("costs", "want"),
+    [
+        ([(10, 5), (20, 5)], "parameters"),
+        ([(10, 5), (10, 6)], "macs"),
+        ([(10, 5), (10, 5)], "seconds"),
+        ([(10, None), (10, None)], "seconds"),
+    ],
+)
+def test_the_picture_of_cost_shows_what_differs(costs: list[tuple[int, int | None]], want: str) -> None:
+    sides = [Side(str(place), {0: 0.5}, {}, {0: 1.0}, *cost) for place, cost in enumerate(costs)]
+    assert comparing._telling_cost(compare_sides(sides, METRICS["accuracy"])) == want
 
 
 def test_files_runs_recipes_and_pairs_are_sides(shapes: Path) -> None:

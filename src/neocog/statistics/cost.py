@@ -23,12 +23,13 @@ class Cost:
     def text(self) -> str | None:
         """One line; None where nothing is known."""
         known = {"parameters": self.parameters, "multiply-adds": self.macs}
-        has = " and ".join(f"{times(ratio)} the {what}" for what, ratio in known.items() if ratio is not None)
+        ratios = {what: ratio for what, ratio in known.items() if ratio is not None}
+        has = " and ".join(f"{times(ratio)} the {what}" for what, ratio in ratios.items()) + f" of {self.second}"
+        if ratios and all(ratio == 1 for ratio in ratios.values()):
+            has = f"as many {' and '.join(ratios)} as {self.second}"
         took = None if self.seconds is None else f"{times(self.seconds)} the seconds"
-        if has and took:
-            return f"{self.first} has {has} of {self.second}, and took {took}"
-        if has:
-            return f"{self.first} has {has} of {self.second}"
+        if ratios:
+            return f"{self.first} has {has}" + (f", and took {took}" if took else "")
         return f"{self.first} took {took} of {self.second}" if took else None
 
     def __str__(self) -> str:

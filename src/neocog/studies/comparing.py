@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from neocog.data import Progress, Source
 from neocog.device import environment
@@ -194,6 +194,13 @@ def _draw(comparison: Comparison, runs: Mapping[str, Sequence[Run]], folder: Pat
     for name, figure in (
         ("seeds", plot_seeds(comparison)),
         ("curves", plot_curves(curves)),
-        ("cost", plot_cost(comparison)),
+        ("cost", plot_cost(comparison, _telling_cost(comparison))),
     ):
         save_figure(figure, folder / f"{name}.png")
+
+
+def _telling_cost(comparison: Comparison) -> Literal["parameters", "macs", "seconds"]:
+    """The first cost in which the sides differ; their seconds always do."""
+    if len({side.parameters for side in comparison.sides}) > 1:
+        return "parameters"
+    return "macs" if len({side.macs for side in comparison.sides}) > 1 else "seconds"

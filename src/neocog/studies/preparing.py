@@ -128,11 +128,19 @@ def _look(recipe: Recipe, model: Model | None, data: _Data, table: dict[str, Any
         "data": checksum,
         "code": None if model is None else _behaviour(network, shape),
         "threads": threads,
+        "processor": _processor(compute.device),
         "neocog": neocog.__version__,
         "torch": torch.__version__,
     }
     travels = by_name and (data.arrays is None or portable(data.arrays) is not None)
     return _Looked(facts, compute.device.type, threads, travels)
+
+
+def _processor(device: torch.device) -> str:
+    """What another machine may have otherwise, and round otherwise with."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return str(torch.backends.cpu.get_cpu_capability()) if device.type == "cpu" else device.type
 
 
 def portable(data: Arrays) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]] | None:

@@ -149,6 +149,8 @@ def _label(what: Plain, text: str) -> str:
     path = Path(start).absolute()
     # recipe.toml is what every run calls its recipe: its folder says more.
     short = path.parent.name if path.name == "recipe.toml" else path.stem if path.suffix == ".toml" else path.name
+    if short.isdecimal():  # a seed of many: its folder says of what
+        short = f"{path.parent.name}/{short}"
     return shortened(text.replace(start, short, 1))
 
 
