@@ -110,6 +110,17 @@ def test_equal_seeds_hold_an_equal_figure_and_no_other() -> None:
     assert (replace(figure, published=0.95).in_range, replace(figure, published=0.97).expected) == (False, False)
 
 
+def test_a_cut_figure_is_judged_by_cut_ends_of_what_was_measured() -> None:
+    # mean 0.931, sd 0.001: one more seed in 0.931 ± 4.303 · 0.001 · √(4/3) = 0.926 to 0.936, which prints as 92 or 93
+    figure = Figure("accuracy, step 1,000", 0.92, (0.930, 0.931, 0.932), digits=0, cut=True)
+    assert figure.as_printed == (0.93, 0.93, 0.93)
+    assert (figure.mean, figure.sd) == (pytest.approx(0.931), pytest.approx(0.001))
+    assert figure.prediction == (pytest.approx(0.92603, abs=1e-5), pytest.approx(0.93597, abs=1e-5))
+    assert (figure.in_range, figure.expected) == (False, True)
+    assert replace(figure, published=0.91).expected is False
+    assert (replace(figure, published=0.94).expected, replace(figure, published=0.93).in_range) == (False, True)
+
+
 def test_a_prediction_ends_where_the_figure_must() -> None:
     assert Figure("loss", 0.1, (0.01, 0.2), "nats", 1, 3).prediction == (0.0, pytest.approx(2.196, abs=0.001))
     assert Figure("accuracy", 0.9, (0.9, 0.99)).prediction == (0.0, 1.0)

@@ -118,7 +118,7 @@ def test_figures_are_those_of_the_runs(jobs: list[Job]) -> None:
     for line, figure in enumerate(found.of_kind("log accuracy")):
         # Of 6 test pictures: cut to whole per cent, 1/6 is 16 % and 2/3 is 66 %.
         whole = {0: 0.0, 1: 0.16, 2: 0.33, 3: 0.5, 4: 0.66, 5: 0.83, 6: 1.0}
-        assert figure.ours == tuple(whole[round(log[line]["test_accuracy"] * 6)] for log in logs)
+        assert figure.as_printed == tuple(whole[round(log[line]["test_accuracy"] * 6)] for log in logs)
     assert found.log.ours == tuple(tuple(line["loss"] for line in log) for log in logs)
     assert (found.log.steps, found.log.of, found.log.every) == ((2, 4, 6), "batch", 2)
     assert found.twin_accuracy == tuple(run["test_accuracy"] for run in results("mended", 3))

@@ -37,7 +37,7 @@ def figures_table(figures: Sequence[Figure], style: Style) -> str:
 
 
 def _row(figure: Figure, *, full: bool) -> list[str]:
-    low, high = (min(figure.ours), max(figure.ours)) if figure.ours else (None, None)
+    low, high = (min(figure.as_printed), max(figure.as_printed)) if figure.ours else (None, None)
     cells = [
         figure.what,
         published_text(figure),
@@ -92,7 +92,7 @@ def spread_text(figure: Figure) -> str:
 
 
 def number(figure: Figure, value: float | None, more: int = 0) -> str:
-    """A value of a figure as it is shown; means of cut numbers get `more` digits than the numbers themselves."""
+    """A value of a figure as it is shown, with `more` digits where the lesson cuts its own and this is not one of them."""
     return NONE if value is None else f"{value * figure.scale:.{figure.digits + (more if figure.cut else 0)}f}"
 
 

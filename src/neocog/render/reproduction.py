@@ -99,7 +99,10 @@ def _reading(reproduction: Reproduction) -> list[str]:
             "prediction interval is."
         )
     if any(figure.cut for each in reproduction.recipes for figure in each.figures):
-        lines.append("cut: to whole per cent, as the lesson cuts its own, so 96.9 % counts as 96 %.")
+        lines.append(
+            "cut: before ours are held against the lesson they are cut to whole per cent, as it cuts its own: 96.9 % "
+            "counts as 96 %. Mean, deviation and interval are of what was measured."
+        )
     lines += [
         f"{each.called_test.what}: what the lesson of {each.name} calls test accuracy."
         for each in reproduction.recipes
@@ -204,7 +207,7 @@ def _log_title(each: Reproduced) -> str:
 def _outside(reproduction: Reproduction) -> list[str]:
     return [
         f"{each.name}, {figure.what}: published {published_text(figure)}, ours {spread_text(figure)} "
-        f"({number(figure, min(figure.ours))}–{number(figure, max(figure.ours))}, n = {figure.n}), "
+        f"({number(figure, min(figure.as_printed))}–{number(figure, max(figure.as_printed))}, n = {figure.n}), "
         + ("in the 95 % interval" if figure.expected else "outside the 95 % interval, too")
         for each in reproduction.recipes
         for figure in each.outside

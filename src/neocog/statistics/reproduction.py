@@ -33,7 +33,7 @@ class Figure:
     scale: float = 100
     digits: int = 2
     at_least: bool = False  # the lesson only says that it is more than `published`
-    cut: bool = False  # ours are cut to the digits shown, as the lesson's are
+    cut: bool = False  # the lesson cuts its own to the digits shown, so ours are cut before they are held against it
     kind: Kind = "accuracy"
 
     @property
@@ -42,8 +42,13 @@ class Figure:
         return len(self.ours)
 
     @property
+    def as_printed(self) -> tuple[float, ...]:
+        """Ours as the lesson would print them: cut where it cuts its own."""
+        return tuple(cut(value, self.digits, self.scale) for value in self.ours) if self.cut else self.ours
+
+    @property
     def mean(self) -> float | None:
-        """The mean of our seeds; None without any."""
+        """The mean of our seeds, nothing cut; None without any."""
         return fmean(self.ours) if self.ours else None
 
     @property
@@ -69,14 +74,15 @@ class Figure:
             return None
         if self.at_least:
             return min(self.ours) > self.published
-        return self._within(min(self.ours), max(self.ours)) if self.n > 1 else None
+        return self._within(min(self.as_printed), max(self.as_printed)) if self.n > 1 else None
 
     @property
     def expected(self) -> bool | None:
         """Whether the published figure lies in `prediction`; for "over 98 %", whether that is all above it."""
         if self.published is None or (interval := self.prediction) is None:
             return None
-        return interval[0] > self.published if self.at_least else self._within(*interval)
+        low, high = (cut(end, self.digits, self.scale) for end in interval) if self.cut else interval
+        return low > self.published if self.at_least else self._within(low, high)
 
     def _within(self, low: float, high: float) -> bool:
         assert self.published is not None
@@ -95,8 +101,8 @@ class Figure:
             "n": self.n,
             "mean": self.mean,
             "sd": self.sd,
-            "low": min(self.ours, default=None),
-            "high": max(self.ours, default=None),
+            "low": min(self.as_printed, default=None),
+            "high": max(self.as_printed, default=None),
             "in_range": self.in_range,
             "prediction_95": self.prediction and list(self.prediction),
             "expected": self.expected,

@@ -235,7 +235,7 @@ def _log_figures(published: Published, logs: Sequence[Sequence[Mapping[str, Any]
         Figure(
             f"accuracy, {name}",
             figure,
-            tuple(cut(log[place]["test_accuracy"]) for log in logs),
+            tuple(log[place]["test_accuracy"] for log in logs),
             digits=0,
             cut=True,
             kind="log accuracy",
