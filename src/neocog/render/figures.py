@@ -92,7 +92,7 @@ def spread_text(figure: Figure) -> str:
 
 
 def number(figure: Figure, value: float | None, more: int = 0) -> str:
-    """A value of a figure as it is shown, with `more` digits where the lesson cuts its own and this is not one of them."""
+    """A value as it is shown, with `more` digits where the lesson cuts its own and this is not one of those."""
     return NONE if value is None else f"{value * figure.scale:.{figure.digits + (more if figure.cut else 0)}f}"
 
 
