@@ -474,8 +474,8 @@ def test_sides_may_prepare_the_same_pictures_in_other_ways(shapes: Path, at_hand
     with pytest.raises(RunError) as caught:
         compare(runs[0], "other")
     assert str(caught.value) == (
-        "'fast/0' and 'other' were trained and measured on different data ('shapes' and 'shapes'); train both on one data "
-        "set, or compare their recipes with --seeds and --data"
+        "'fast/0' and 'other' were trained and measured on different data ('shapes' and 'shapes'); train both on one "
+        "data set, or compare their recipes with --seeds and --data"
     )
 
 
