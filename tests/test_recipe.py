@@ -329,7 +329,7 @@ CHANGES = [
     ("optimizer.lr=inf", "recipe 'fast': optimizer.lr = inf: must be a finite number"),
     (
         "optimizer.lr=fast",
-        "recipe 'fast': optimizer.lr = 'fast': must be a valid number, unable to parse string as a number",
+        "recipe 'fast': optimizer.lr = 'fast': must be a valid number",
     ),
     ("optimizer.betas=[0.5, 1]", "recipe 'fast': optimizer.betas.1 = 1: must be less than 1"),
     ("optimizer.betas=[0.5]", "recipe 'fast': optimizer.betas.1 is missing; add it"),
@@ -370,7 +370,7 @@ CHANGES = [
     ("dataset.augment.scale=1", "recipe 'fast': dataset.augment.scale = 1: must be less than 1"),
     (
         "dataset.normalize=maybe",
-        "recipe 'fast': dataset.normalize = 'maybe': must be a valid boolean, unable to interpret input",
+        "recipe 'fast': dataset.normalize = 'maybe': must be a valid boolean",
     ),
     ("loader.batch_size=0", "recipe 'fast': loader.batch_size = 0: must be greater than or equal to 1"),
     (

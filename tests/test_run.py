@@ -387,7 +387,28 @@ def test_missing_files_are_named(directory: RunDirectory) -> None:
         ("results.json", directory.read_results),
         ("weights.safetensors", directory.read_weights),
     ):
-        assert refusal(read).startswith(f"'a-run/{name}' can't be read: ")
+        assert refusal(read) == f"run 'a-run' has no {name}; train again"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows gives another reason")
+def test_what_the_system_refuses_names_its_file_once(directory: RunDirectory) -> None:
+    (directory.path / "predictions.npz").mkdir()
+    want = "'a-run/predictions.npz' can't be read: Is a directory; train again"
+    assert refusal(directory.read_predictions) == want
+
+
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        ("comparison.json", "comparison, not a run; give one of its runs, which comparison.json there names"),
+        ("sweep.json", "sweep, not a run; give one of its runs, which sweep.json there names"),
+        ("reproduction.json", f"reproduction, not a run; give one of its runs, which lie in '{Path('runs/seeds')}'"),
+    ],
+)
+def test_the_folder_of_an_answer_is_no_run(file: str, text: str) -> None:
+    Path("answer").mkdir()
+    (Path("answer") / file).write_text("{}")
+    assert refusal(RunDirectory.open, "answer") == f"'answer' is a {text}"
 
 
 def test_a_recipe_comes_back_whole(directory: RunDirectory) -> None:
@@ -466,9 +487,7 @@ def test_damaged_metrics_are_one_line(directory: RunDirectory, text: str, why: s
 
 
 def test_metrics_that_are_no_text_or_not_there_are_one_line(directory: RunDirectory) -> None:
-    assert refusal(directory.read_metrics) == (
-        "'a-run/metrics.csv' can't be read: [Errno 2] No such file or directory: 'a-run/metrics.csv'; train again"
-    )
+    assert refusal(directory.read_metrics) == ("run 'a-run' has no metrics.csv; train again")
     (directory.path / "metrics.csv").write_bytes(b"\xff\xfe\n")
     assert refusal(directory.read_metrics) == (
         "'a-run/metrics.csv' can't be read: 'utf-8' codec can't decode byte 0xff in position 0: invalid start byte; "

@@ -54,9 +54,10 @@ class PublishedLog(Observer):
         self.lines.append(line)
 
     def record(self, test_accuracy: float | None) -> dict[str, Any]:
-        """What the lesson reports: `accuracy`, measured on `part`, the log, and how often this opened the test part.
+        """What the lesson measures: `accuracy`, on `part`, the log, and how often this opened the test part.
 
-        Where keys were `changed`, the training is no longer the lesson's, and its faults may not be there.
+        `reported` is the lesson's own figure of it, `twin` the recipe that mends its faults. Where keys were `changed`,
+        the training is no longer the lesson's, and its faults may not be there.
 
         `test_accuracy` is that of the finished model, which is what all lessons but one report; None without a test
         part. It is measured elsewhere, so it is not among the openings.
@@ -74,6 +75,9 @@ class PublishedLog(Observer):
             "train_accuracy": self._accuracy(train) if published.train_accuracy else None,
             "openings": self.openings,
             "faults": list(published.faults),
+            "twin": published.twin,
+            "reported": published.accuracy,
+            "at_least": published.at_least,
             "changed": list(published.changed or ()),
             "log": self.lines,
         }

@@ -277,6 +277,7 @@ def _first_fault(error: ValidationError) -> str:
         return f"{key}: {unknown('value', fault['input'], choices)}{otherwise}"
     if fault["type"] == "missing":
         return f"{key} is missing; add it"
+    message = message.partition(", unable to ")[0]  # it would be said twice
     message = message.replace("Input should be", "must be").replace("Input", "it")
     return f"{key} = {fault['input']!r}: {message[0].lower()}{message[1:]}"
 

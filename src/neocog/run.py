@@ -43,6 +43,11 @@ if TYPE_CHECKING:
 
 RUNS = Path("runs")  # where a run goes that isn't given a place
 _OPTION = "--run"
+_ANSWERS = {  # of a study, whose folder may be taken for a run
+    "comparison.json": "comparison, not a run; give one of its runs, which comparison.json there names",
+    "sweep.json": "sweep, not a run; give one of its runs, which sweep.json there names",
+    "reproduction.json": f"reproduction, not a run; give one of its runs, which lie in '{RUNS / 'seeds'}'",
+}
 _FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
 
 
@@ -94,6 +99,9 @@ class RunDirectory:
             raise RunError(f"there is no run directory '{place}'; `neocog train` prints where a run lies") from None
         except OSError as error:
             raise RunError(f"run directory '{place}' can't be read: {error.strerror}; give another run") from None
+        for answer, what in _ANSWERS.items():
+            if answer in found:
+                raise RunError(f"'{place}' is a {what}")
         for needed in ("recipe.toml", "weights.safetensors", "results.json"):
             if needed not in found:
                 raise RunError(f"'{place}' is no finished run: it has no {needed}; train again into a new directory")
@@ -154,7 +162,7 @@ class RunDirectory:
         try:
             results = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
-            raise RunError(f"'{path}' can't be read: {error}; train again") from None
+            raise _unreadable(path, error) from None
         if not isinstance(results, dict):
             raise RunError(f"'{path}' can't be read: it holds no figures; train again")
         return results
@@ -168,26 +176,28 @@ class RunDirectory:
         try:
             return _columns(path.read_text(encoding="utf-8"))
         except (OSError, ValueError, csv.Error) as error:
-            raise RunError(f"'{path}' can't be read: {error}; train again") from None
+            raise _unreadable(path, error) from None
 
     def read_weights(self) -> dict[str, Tensor]:
         """The state dict. Raises RunError when the file is damaged."""
         from safetensors import SafetensorError
         from safetensors.torch import load_file
 
+        path = self.path / "weights.safetensors"
         try:
-            return load_file(self.path / "weights.safetensors")
+            return load_file(path)
         except (OSError, SafetensorError, ValueError) as error:
-            raise RunError(f"'{self.path / 'weights.safetensors'}' can't be read: {error}; train again") from None
+            raise _unreadable(path, error) from None
 
     def read_predictions(self) -> dict[str, np.ndarray[Any, Any]]:
         """The stored predictions, by name. Raises RunError when the file is missing or damaged."""
+        path = self.path / "predictions.npz"
         try:
             # Opened here, because numpy leaves a damaged archive open.
-            with (self.path / "predictions.npz").open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
                 return dict(arrays)
         except (OSError, ValueError, EOFError, KeyError, BadZipFile, zlib.error) as error:
-            raise RunError(f"'{self.path / 'predictions.npz'}' can't be read: {error}; train again") from None
+            raise _unreadable(path, error) from None
 
     def _write(self, name: str, content: bytes) -> None:
         with self._replacing(name) as path:
@@ -319,6 +329,13 @@ def _taken(path: Path, option: str) -> RunError:
 def _cannot_write(path: Path, error: OSError, option: str = _OPTION) -> RunError:
     mend = "make room there" if error.errno in _FULL else f"give a {option} in a place that can be written"
     return RunError(f"cannot write '{path}': {error.strerror}; {mend}")
+
+
+def _unreadable(path: Path, error: Exception) -> RunError:
+    if isinstance(error, FileNotFoundError):
+        return RunError(f"run '{path.parent}' has no {path.name}; train again")
+    why = error.strerror if isinstance(error, OSError) and error.strerror else error  # without the path once more
+    return RunError(f"'{path}' can't be read: {why}; train again")
 
 
 def _json_object(line: str) -> dict[str, Any]:

@@ -55,6 +55,13 @@ def test_two_runs(cli: Cli, shapes: Path) -> None:
     answer = cli("compare", "runs/fast-shapes-1", "runs/fast-shapes-2")
     assert (answer.status, answer.err) == (0, "")
     assert answer.out.startswith("the same 6 test pictures: fast-shapes-1 ")
+    assert "saved in" not in answer.out
+    kept = cli("compare", "runs/fast-shapes-1", "runs/fast-shapes-2", "--out", "here")
+    assert kept.out == f"{answer.out}\nsaved in here\n"
+    assert sorted(path.name for path in Path("here").iterdir()) == ["comparison.json", "comparison.md"]
+    folder = cli("compare", "runs/fast-shapes-1", "here")
+    text = "error: 'here' is a comparison, not a run; give one of its runs, which comparison.json there names\n"
+    assert folder == Answer(2, "", text)
     found = json.loads(cli("compare", "runs/fast-shapes-1", "runs/fast-shapes-2", "--json").out)
     assert found["test"]["n"] == 6
     assert len(found["differ"]) == found["test"]["only_first"] + found["test"]["only_second"]
@@ -71,6 +78,8 @@ def test_refusals_are_one_line(cli: Cli) -> None:
             "'optimizer.lr=0.02' is a change without its recipe; put both into one pair of quotes, such as \"model-a "
             'optimizer.lr=0.02"',
         ),
+        (("fast", "small", "--seeds", "two"), "--seeds 'two': give a whole number, such as 3"),
+        (("fast", "small", "--seeds", 0), "seeds = 0: give a whole number of 1 or more"),
         (("fast", "small", "--out", "."), "directory '.' exists already and is never overwritten; give another --out"),
         (("fast", "fast", "--set", "lr"), "--set 'lr': write it as key=value, such as optimizer.lr=0.02"),
     ):

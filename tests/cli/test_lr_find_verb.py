@@ -6,6 +6,7 @@ import json
 import shlex
 from pathlib import Path
 
+from conftest import Answer
 from neocog.render.rates import rates_text
 from neocog.studies.rate_finding import lr_find
 
@@ -55,6 +56,11 @@ def test_a_picture_is_drawn_beside_the_answer(cli, shapes):
 
 
 def test_what_cannot_be_done_is_one_line(cli, shapes):
-    answer = cli("lr-find", "fast", "--steps", 3)
-    assert (answer.status, answer.out) == (2, "")
-    assert answer.err == "error: steps = 3: too few to see where a loss falls; give 20 or more\n"
+    for option, value, text in (
+        ("--steps", 3, "steps = 3: too few to see where a loss falls; give 20 or more"),
+        ("--steps", "x", "--steps 'x': give a whole number, such as 3"),
+        ("--seeds", 0, "seeds = 0: give a whole number of 1 or more"),
+        ("--seed", "x", "--seed 'x': give a whole number, such as 3"),
+        ("--high", "inf", "high = inf: give a number, such as 10"),
+    ):
+        assert cli("lr-find", "fast", option, value) == Answer(2, "", f"error: {text}\n")

@@ -53,6 +53,16 @@ def test_what_is_shown_is_the_recipe_again(cli: Cli, name: str) -> None:
     assert again.changed({"model.layers": recipe.model.layers}) == recipe
 
 
+def test_what_is_published_explains_itself(cli: Cli) -> None:
+    shown = cli("recipes", "mlp").out.splitlines()
+    place = shown.index("accuracy = 0.7614")
+    assert shown[place - 1] == "# what the lesson calls test accuracy"
+    assert not any(line.startswith("#") for line in shown[: shown.index("[published]")])
+    recipe = Recipe.load("mlp")
+    Path("mine.toml").write_text(recipe.to_toml(), encoding="utf-8")
+    assert cli("recipes", "mine.toml").out == recipe.to_toml()  # a file of one's own is shown as it is read
+
+
 def test_json_has_every_recipe_whole(cli: Cli) -> None:
     listed = json.loads(cli("recipes", "--json").out)
     assert list(listed) == shipped_recipes()

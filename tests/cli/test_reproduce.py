@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -95,9 +96,12 @@ def test_stopped_by_hand_says_what_is_kept(cli: Command, lesson: str, monkeypatc
     [
         (
             ("fast",),
-            "recipe 'fast' has no [published] table, so there is nothing to hold it against; "
-            f"these have one: {', '.join(published_recipes())}",
+            "recipe 'fast' has no [published] table, so there is nothing to hold it against; these can be reproduced, "
+            f"the nearest first: {', '.join(get_close_matches('fast', published_recipes(), 99, 0))}",
         ),
+        (("model-a", "--seeds", "two"), "--seeds 'two': give a whole number, such as 3"),
+        (("model-a", "--seeds", 0), "seeds = 0: give a whole number of 1 or more"),
+        (("model-a", "--processes", 0), "processes = 0: give a whole number of 1 or more"),
         (("model-a", "--out", "."), "directory '.' exists already and is never overwritten; give another --out"),
     ],
 )

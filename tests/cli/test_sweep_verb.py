@@ -56,7 +56,15 @@ REFUSED = [
         "'nowhere' is no data set neocog knows, and there is no such folder; Known: ",
     ),
     (["sweep", "fast", "model.factory=a:b,c:d"], "model.factory=a:b: model 'a:b': cannot import 'a': No module named"),
-    (["sweep", "fast", "optimizer.lr=1,2", "--metric", "f1"], "unknown metric 'f1'; Known: accuracy, loss, macro-f1"),
+    (["sweep", "fast", "optimizer.lr=1,2", "--metric", "f1"], "unknown metric 'f1'; did you mean 'macro-f1'?"),
+    (
+        ["sweep", "optimizer.lr=1,2"],
+        "'optimizer.lr=1,2' is a key with its values, and the recipe before it is missing; ",
+    ),
+    (["sweep", "fast", "optimizer.lr=1,2", "--random", "0"], "random = 0: give a whole number of 1 or more"),
+    (["sweep", "fast", "optimizer.lr=1,2", "--random", "1.5"], "--random '1.5': give a whole number, such as 3"),
+    (["sweep", "fast", "optimizer.lr=1,2", "--seed", "x"], "--seed 'x': give a whole number, such as 3"),
+    (["sweep", "fast", "optimizer.lr=1,2", "--seeds", "-1"], "seeds = -1: give a whole number of 1 or more"),
 ]
 
 

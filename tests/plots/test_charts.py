@@ -9,9 +9,22 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_rgb
 
-from neocog.plots.charts import Key, Look, Span, fitted, loss_span, metric_span, plain, short_name, value_text
+from neocog.plots.charts import (
+    Look,
+    Span,
+    cut_text,
+    fitted,
+    heading,
+    loss_span,
+    metric_span,
+    plain,
+    short_name,
+    value_text,
+    within,
+)
+from neocog.plots.keys import Key
 from neocog.plots.numbers import text_width
-from neocog.plots.style import SMALL, new_figure, styled
+from neocog.plots.style import HEADING, SMALL, new_figure, styled
 from neocog.statistics.comparison import METRICS
 
 RANGES = [(0.9359, 0.9704), (97.0, 97.0), (0, 0), (-3, 5), (1e-9, 1e-8), (0, 1e12), (29_034, 1_200_000), (1e-7, 10)]
@@ -131,3 +144,24 @@ def test_a_key_stands_in_a_row_or_in_columns():
     assert len({x for x, _ in grid}) == 2
     assert taller == pytest.approx(5 * height)
     assert len(set(grid)) == 10
+
+
+def test_a_share_of_an_axis_and_its_value_are_each_others_reverse():
+    for span in (Span.linear([93.0, 97.0], 5.0), Span.decades([2e3, 5e6], 5.0)):
+        assert [span.at(0), span.at(1)] == pytest.approx([span.low, span.high])
+        assert [span.share(span.at(share)) for share in (0.1, 0.5, 0.9)] == pytest.approx([0.1, 0.5, 0.9])
+
+
+def test_intervals_end_where_their_metric_does_and_a_caption_says_where():
+    assert within(-1.0, 101.0, (0, 100)) == (0, 100)
+    assert within(97.0, 98.0, (0, 100)) == (97.0, 98.0)
+    assert cut_text([(97.0, 101.0), (50.0, 60.0)], (0, 100), "%") == "cut at 100 %"
+    assert cut_text([(-0.5, 2.0)], (0, math.inf), "nats") == "cut at 0 nats"
+    assert cut_text([(-1.0, 101.0)], (0, 100), "%") == "cut at 0 and 100 %"
+    assert cut_text([(0.0, 100.0)], (0, 100), "%") == cut_text([], (0, 100), "%") == ""
+
+
+def test_the_lines_of_a_title_end_well_before_the_edge():
+    lines = heading("one word and another " * 20, 7.6).split("\n")
+    assert len(lines) > 2
+    assert max(text_width(line, HEADING) for line in lines) <= 0.92 * 7.6

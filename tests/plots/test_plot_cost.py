@@ -54,8 +54,9 @@ def test_marks_stand_at_cost_and_mean_with_students_interval():
     assert [points(mark)[0] for mark in drawn(axes, "side")] == near((3e4, 97.5), (4e4, 94), (4e5, 98.5))
     first = points(drawn(axes, "interval")[0])
     want = stats.t.interval(0.95, 1, loc=97.5, scale=stats.sem([97, 98]))
-    assert first == [(3e4, pytest.approx(want[0])), (3e4, pytest.approx(want[1]))]
-    assert (axes.get_xlabel(), axes.get_ylabel()) == ("parameters", "validation accuracy in %")
+    assert want[1] > 100
+    assert first == [(3e4, pytest.approx(want[0])), (3e4, 100)]
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("parameters, log scale", "validation accuracy in %")
     assert axes.get_xscale() == "log"
     assert [text.get_text() for text in axes.texts] == ["a", "b", "c"]
 
@@ -65,18 +66,44 @@ def test_seconds_have_an_interval_of_their_own():
     assert [points(mark)[0][0] for mark in drawn(axes, "side")] == [11, 11, 110]
     upright, across = (points(bar) for bar in drawn(axes, "interval")[:2])
     assert [x for x, _ in upright] == [11, 11]
-    assert [x for x, _ in across] == pytest.approx(stats.t.interval(0.95, 1, loc=11, scale=stats.sem([10, 12])))
+    want = stats.t.interval(0.95, 1, loc=11, scale=stats.sem([10, 12]))
+    assert want[0] < 0
+    assert [x for x, _ in across] == [0, pytest.approx(want[1])]
     assert axes.get_xlabel() == "training time in seconds"
     assert axes.get_xscale() == "linear"  # 110 is not more than ten times 11
 
 
 def test_sides_without_the_cost_are_told():
     figure = plot_cost(compared(*THREE, side("d", [], failed=[0])), "macs")
-    assert figure.axes[0].get_xlabel() == "multiply-adds for one picture"
-    assert written(figure) == (
-        "Filled and joined: no side that costs as little is better. Bars: 95 % intervals of the means (Student's t), "
-        "n = 2. Not shown: 2 sides without a finished seed or this cost."
+    assert figure.axes[0].get_xlabel() == "multiply-adds for one picture, log scale"
+    assert written(figure).splitlines() == [
+        "Validation accuracy against multiply-adds for one picture",
+        "Filled: no cheaper or equal side has a better mean. Dotted line: the best mean for that cost or less. Bars: "
+        "95 % intervals of the means (Student's t), cut at 100 %, n = 2. Not shown: 2 sides without a finished seed or "
+        "this cost.",
+    ]
+
+
+def test_sides_of_the_same_cost_stand_beside_each_other_so_that_no_bar_hides_another():
+    figure = plot_cost(
+        compared(*(side(name, [0.9, 0.91]) for name in "abc"), side("d", [0.9, 0.91], parameters=40_000))
     )
+    axes = figure.axes[0]
+    places = [points(mark)[0][0] for mark in drawn(axes, "side")]
+    inches = np.array(places) * axes.get_window_extent().width / figure.dpi / np.subtract(*axes.get_xlim()[::-1])
+    assert np.diff(inches)[:2] == pytest.approx([0.12, 0.12])
+    assert places[1] == pytest.approx(29_034)  # the middle one
+    assert places[3] == 40_000
+    assert [points(bar)[0][0] for bar in drawn(axes, "interval")] == places
+    assert "Sides of the same cost are drawn a little apart." in written(figure)
+    assert "a little apart" not in written(figure_of("three"))
+
+
+def test_training_time_is_not_below_nothing():
+    figure = plot_cost(compared(side("a", [0.5, 0.6], seconds={0: 1, 1: 12})), "seconds")
+    across = points(drawn(figure.axes[0], "interval")[1])
+    assert across[0][0] == 0
+    assert written(figure).splitlines()[0] == "Validation accuracy against training time"
 
 
 def test_the_front_is_filled_and_joined_by_steps():
@@ -131,7 +158,7 @@ def test_many_sides_have_numbers_and_a_list():
 def test_different_n_are_told_one_by_one():
     figure = plot_cost(compared(side("a", [0.97, 0.98]), side("b", [0.93])))
     assert [text.get_text() for text in figure.axes[0].texts] == ["a, n = 2", "b, n = 1"]
-    assert written(figure).endswith("Bars: 95 % intervals of the means (Student's t).")
+    assert written(figure).endswith("(Student's t), cut at 100 %. Sides of the same cost are drawn a little apart.")
 
 
 def test_the_same_comparison_gives_the_same_bytes():

@@ -71,7 +71,20 @@ def test_nothing_is_cut_and_nothing_overlaps(name):
 def test_a_title_stands_above_the_charts():
     figure = plot_curves(TWO_SEEDS, title="learning curves")
     check_layout(figure)
-    assert written(figure).splitlines()[-1] == "learning curves"
+    assert written(figure).splitlines()[0] == "learning curves"
+
+
+def test_without_a_title_the_figure_says_what_is_drawn():
+    title = written(figure_of("two seeds")).splitlines()[0]
+    assert title == "Training loss and validation accuracy while training"
+    assert written(figure_of("not measured")).splitlines()[0] == title
+
+
+def test_both_charts_begin_and_end_at_the_same_place():
+    late = {"a": [run([2.0, 1.0, 0.5, 0.4], [NAN, NAN, 0.8, 0.9])]}
+    loss, accuracy = plot_curves(late).axes
+    assert line(accuracy) == near((3, 80), (4, 90))
+    assert loss.get_xlim() == accuracy.get_xlim()
 
 
 def test_lines_are_means_and_bands_reach_from_the_lowest_to_the_highest_seed():
@@ -84,6 +97,7 @@ def test_lines_are_means_and_bands_reach_from_the_lowest_to_the_highest_seed():
     assert [axes.get_ylabel() for axes in figure.axes] == ["training loss in nats", "validation accuracy in %"]
     assert [axes.get_xlabel() for axes in figure.axes] == ["epochs", "epochs"]
     assert written(figure).splitlines() == [
+        "Training loss and validation accuracy while training",
         "Lines: mean over seeds; bands: from the lowest to the highest seed.",
         "fast, n = 2",
     ]
@@ -92,7 +106,7 @@ def test_lines_are_means_and_bands_reach_from_the_lowest_to_the_highest_seed():
 def test_one_seed_has_no_band():
     figure = plot_curves({"fast": TWO_SEEDS["fast"][:1]})
     assert [axes.collections[:] for axes in figure.axes] == [[], []]
-    assert written(figure) == "fast, n = 1"
+    assert written(figure).splitlines()[1:] == ["fast, n = 1"]
 
 
 def test_steps_in_place_of_epochs():
@@ -130,7 +144,7 @@ def test_runs_without_a_common_place_have_no_band():
 def test_what_was_not_measured_is_left_out_and_told():
     figure = figure_of("not measured")
     assert line(chart(figure, "validation_accuracy")) == near((2, 90))
-    assert written(figure).splitlines() == [
+    assert written(figure).splitlines()[1:] == [
         "Not all runs measured validation accuracy: a.",
         "a, n = 1",
         "b, n = 1",
@@ -159,8 +173,9 @@ def test_epochs_are_whole_numbers_where_there_are_two():
 
 
 def test_a_loss_over_more_than_a_decade_is_on_a_logarithmic_axis():
-    assert chart(plot_curves({"a": [run([1.0, 0.09])]}), "train_loss").get_yscale() == "log"
-    assert chart(plot_curves({"a": [run([1.0, 0.11])]}), "train_loss").get_yscale() == "linear"
+    log, linear = (chart(plot_curves({"a": [run([1.0, last])]}), "train_loss") for last in (0.09, 0.11))
+    assert (log.get_yscale(), log.get_ylabel()) == ("log", "training loss in nats, log scale")
+    assert (linear.get_yscale(), linear.get_ylabel()) == ("linear", "training loss in nats")
     assert chart(plot_curves({"a": [run([1.0, 0.0])]}), "train_loss").get_yscale() == "linear"
 
 

@@ -77,7 +77,7 @@ def test_dots_are_batches_and_the_line_their_running_mean():
     assert points(dots) == list(zip(RATES, FALLING.losses, strict=True))
     assert points(line) == list(zip(RATES, FALLING.smoothed, strict=True))
     assert dots.get_linestyle() == "None"
-    assert (axes.get_xlabel(), axes.get_ylabel()) == ("learning rate", "loss of a batch in nats")
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("learning rate, log scale", "loss of a batch in nats")
     assert (axes.get_xscale(), axes.get_yscale()) == ("log", "linear")
 
 
@@ -88,6 +88,23 @@ def test_the_suggestion_is_marked_on_the_line_with_its_number():
     assert points(mark) == near((math.sqrt(1e-3), (2.2 + 1.5) / 2))  # halfway from 0.01 to 0.1 on a logarithmic axis
     assert {to_hex(line.get_color()).upper() for line in (upright, mark)} == {MARK}
     assert [text.get_text() for text in axes.texts] == ["suggested: 0.03162"]
+
+
+@pytest.mark.parametrize("suggestion", [1e-6, 1e-4, 3e-3, 0.1, 0.45])
+def test_the_name_of_the_suggestion_lies_off_the_curve(suggestion):
+    figure = plot_rates(ranged(measured(), suggestion=suggestion))
+    figure.draw_without_rendering()
+    axes = figure.axes[0]
+    (text,) = axes.texts
+    box = text.get_window_extent(figure.canvas.get_renderer())
+    (curve_drawn,) = drawn(axes, "smoothed")
+    rates, losses = (np.array(each) for each in curve_drawn.get_data())
+    between = np.geomspace(rates[0], rates[-1], 2000)
+    places = axes.transData.transform(np.c_[between, np.interp(np.log(between), np.log(rates), losses)])
+    assert not any(box.contains(x, y) for x, y in places)
+    inside = axes.get_window_extent()
+    assert inside.x0 <= box.x0 < box.x1 <= inside.x1
+    assert inside.y0 <= box.y0 < box.y1 <= inside.y1
 
 
 def test_the_title_is_what_the_test_found():

@@ -135,12 +135,12 @@ def test_a_published_log_may_be_shorter_than_ours():
 def test_the_texts_say_what_was_found():
     figure = plot_reproduction(Reproduction((recipe(twin=(0.975, 0.976, 0.977), failed=2),)))
     assert [line for line in written(figure).splitlines() if "mark" not in line] == [
-        "model-a: the published accuracy lies in the range of our seeds",
+        "model-a: the published accuracy lies in the 95 % interval",
         "published",
         "our seeds, trained and measured as published",
         "mended twin on the test set",
         "model-a",
-        "published 97.04 %; ours: 97.07 ± 0.15 % (n = 3) the published figure lies in our range "
+        "published 97.04 %; ours: 97.07 ± 0.15 % (n = 3) the published figure lies in the 95 % interval "
         "mended, model-a-fixed: 97.60 ± 0.10 % (n = 3) 2 trainings failed",
         "published",
         "ours",
@@ -151,9 +151,10 @@ def test_the_texts_say_what_was_found():
 @pytest.mark.parametrize(
     ("published", "ours", "at_least", "text"),
     [
-        (0.9704, OURS, False, "the published figure lies in our range"),
-        (0.9725, OURS, False, "the published figure lies outside our range, but in the interval for one more seed"),
-        (0.99, OURS, False, "the published figure lies outside our range"),
+        (0.9704, OURS, False, "the published figure lies in the 95 % interval"),
+        (0.9725, OURS, False, "the published figure lies in the 95 % interval, but outside our range"),
+        (0.9725, OURS[:2], False, "the published figure lies in the 95 % interval"),
+        (0.99, OURS, False, "the published figure lies outside the 95 % interval"),
         (0.96, OURS, True, "the published figure is true of all our seeds"),
         (0.97, OURS, True, "the published figure is not true of all our seeds"),
     ],
@@ -163,13 +164,15 @@ def test_where_the_published_figure_lies_is_said(published, ours, at_least, text
     assert text in [line for each in figure.texts for line in each.get_text().splitlines()]
 
 
-def test_the_title_counts_what_lies_in_our_range():
+def test_the_title_counts_what_lies_in_the_interval():
     def title(*recipes):
         return written(plot_reproduction(Reproduction(recipes))).splitlines()[0]
 
     inside, outside, more = recipe(), recipe("b", 0.99), recipe("c", 0.96, at_least=True)
-    assert title(inside, outside, more) == "1 of 2 published accuracies lie in the range of our seeds"
-    assert title(outside, more) == "b: the published accuracy lies outside the range of our seeds"
+    assert title(inside, outside, more) == (
+        "1 of 2 published accuracies lie in the 95 % interval for one more seed of ours"
+    )
+    assert title(outside, more) == "b: the published accuracy lies outside the 95 % interval"
     assert title(more, recipe(ours=OURS[:1])) == "Published accuracies beside ours"
 
 
@@ -212,3 +215,8 @@ def test_nothing_to_draw_is_refused(recipes):
         plot_reproduction(Reproduction(recipes))
     want = "no reproduction to plot: no seed finished and nothing was published; mend what failed first"
     assert str(caught.value) == want
+
+
+def test_an_interval_that_is_cut_is_called_so():
+    assert "95 % prediction interval for one more seed, cut at 0 and 100 %; bands" in written(figure_of("chance"))
+    assert "cut at" not in written(figure_of("one"))

@@ -64,14 +64,27 @@ def test_the_bar_is_students_interval_around_the_mean():
     assert points(drawn(axes, "mean")[0])[0][0] == pytest.approx(97.5)
 
 
-def test_the_texts_say_verdict_mean_interval_and_n():
+def test_an_interval_ends_where_an_accuracy_does_and_the_caption_says_so():
+    figure = figure_of("right")  # 99.5 ± 6.35 and 5 ± 63.5, in per cent
+    best, other = drawn(figure.axes[0], "interval")
+    assert [x for x, _ in points(best)] == pytest.approx([99.5 - 6.353, 100], abs=1e-3)
+    assert [x for x, _ in points(other)] == pytest.approx([0, 5 + 63.531], abs=1e-3)
+    assert written(figure).splitlines()[1] == (
+        "Each mark is one seed; thin lines join the same seed; bar: 95 % interval of the mean (Student's t), cut at 0 "
+        "and 100 %; ±: standard deviation over seeds."
+    )
+    assert "cut at" not in written(figure_of("two"))
+
+
+def test_the_texts_say_verdict_mean_deviation_and_n():
     assert written(figure_of("two")).splitlines() == [
         "a beats b",
-        "Each mark is one seed; thin lines join the same seed; bar and ±: 95 % interval of the mean (Student's t).",
+        "Each mark is one seed; thin lines join the same seed; bar: 95 % interval of the mean (Student's t); "
+        "±: standard deviation over seeds.",
         "a",
-        "97.50 ± 1.24 %, n = 3",
+        "97.50 ± 0.50 %, n = 3",
         "b",
-        "93.50 ± 1.24 %, n = 3",
+        "93.50 ± 0.50 %, n = 3",
     ]
 
 
@@ -88,7 +101,7 @@ def test_one_seed_has_no_interval():
 
 def test_failed_seeds_are_told():
     texts = written(figure_of("failed"))
-    assert "90.50 ± 6.35 %, n = 2; seed 2 failed" in texts
+    assert "90.50 ± 0.71 %, n = 2; seed 2 failed" in texts
     assert "\n$b_1$\nno seed finished; 5 seeds failed" in texts
 
 
@@ -105,10 +118,11 @@ def test_losses_have_their_unit_the_least_on_top_and_decades_where_they_differ_m
     near = plot_seeds(compared(side("a", [0.3, 0.31]), side("b", [0.1, 0.11]), metric="loss"))
     assert near.axes[0].get_xlabel() == "validation loss in nats"
     assert near.axes[0].get_xscale() == "linear"
-    assert written(near).splitlines()[2:4] == ["b", "0.1050 ± 0.0635 nats, n = 2"]
+    assert written(near).splitlines()[2:4] == ["b", "0.1050 ± 0.0071 nats, n = 2"]
     far = figure_of("loss")
     assert far.axes[0].get_xscale() == "log"
-    assert "5e11 ± 6.353e12 nats, n = 2" in written(far)
+    assert far.axes[0].get_xlabel() == "validation loss in nats, log scale"
+    assert "5e11 ± 7.071e11 nats, n = 2" in written(far)
 
 
 def test_the_axis_ends_near_the_values_and_says_nothing_impossible():

@@ -71,12 +71,38 @@ def test_how_surely_more_seeds_would_show_a_difference_is_said():
         first = Side("a", dict.fromkeys(values, 0.97 + gap), {}, {}, 10)
         return comparison_text(compare_sides([first, Side("b", values, {}, {}, 10)], METRICS["accuracy"]))
 
-    how = "of P: Wilson; to show a difference: in 80 % of comparisons like this one"
+    wins = "P: share of seeds in which A is better, with its 95 % interval (Wilson)"
+    how = f"{wins}; would show: in 80 % of repetitions with so many seeds"
     assert "can't be told apart with 4 seeds; about" in text(0.001)
     assert how in " ".join(text(0.001).split())
     assert "which would have shown a difference of" in text(-0.0005)
     assert how in " ".join(text(-0.0005).split())
-    assert "of P: Wilson\n\na beats b" in text(0.01)
+    assert f"{wins} a beats b" in " ".join(text(0.01).split())
+    assert "would show" not in text(0.01)
+
+
+@pytest.mark.parametrize("gap", [0.001, -0.0005, 0.01, 0.1])
+@pytest.mark.parametrize("seeds", [1, 2, 4, 8, 12])
+@pytest.mark.parametrize("names", ["ab", "abc"])
+def test_no_line_is_wider_than_100_columns(gap, seeds, names):
+    values = {k: 0.87 + (-1) ** k * k / 1000 for k in range(seeds)}
+    level = dict.fromkeys(values, 0.87 + gap)
+    sides = [Side(name, level if name == "a" else values, {}, {}, 10) for name in names]
+    facts = CONDITIONS | {"validation_pictures": 7}
+    assert lines_fit(comparison_text(compare_sides(sides, METRICS["accuracy"], conditions=facts)))
+
+
+def test_few_validation_pictures_are_noted():
+    def text(count):
+        sides = [side("model-b", 0.936), side("model-a", 0.9704)]
+        facts = CONDITIONS | {"validation_pictures": count}
+        return comparison_text(compare_sides(sides, METRICS["accuracy"], conditions=facts, notes=[NOTE]))
+
+    noted = "\nnote: 7 validation pictures: one is 14.29 points; --set dataset.validation=0.3 holds out more\n"
+    assert noted in text(7)
+    assert "\nnote: 99 validation pictures: one is 1.01 points;" in text(99)
+    assert "holds out more" not in text(100)
+    assert "\nnote: 1 validation picture: one is 100.00 points;" in text(1)
 
 
 def test_one_seed_has_no_intervals():

@@ -137,6 +137,25 @@ def test_nothing_finished_still_prints() -> None:
     assert "- lenet-softmax-fixed, seed 0: the disk is full" in reproduction_markdown(Reproduction((none,)))
 
 
+def test_two_seeds_are_never_called_outside_the_range() -> None:
+    two = replace(DROPOUT, failures={}, notes=())
+    text = reproduction_text(Reproduction((two,)))
+    assert two.figures[0].in_range is False
+    assert "outside" not in text
+    gone = replace(two, figures=(Figure("test accuracy", 0.5, (0.91, 0.92)), *two.figures[1:]))
+    assert "\n\noutside the 95 % interval\n  dropout-adam, test accuracy: published 50.00 %, ours 91.50 ± 0.71 %" in (
+        reproduction_text(Reproduction((gone,)))
+    )
+    assert "range;" not in reproduction_text(Reproduction((gone,))).split("outside the 95 % interval\n")[1]
+
+
+def test_points_below_nothing_have_a_minus_sign() -> None:
+    worse = replace(SOFTMAX, twin_accuracy=(0.8755, 0.8768, 0.8782))
+    assert "  −1.00 ± 0.02  " in reproduction_text(Reproduction((worse,)))
+    unsure = replace(SOFTMAX, twin_accuracy=(0.8820, 0.8872, 0.8874))
+    assert "with 3 seeds: −0.13 ± " in price(unsure)
+
+
 def test_changed_recipes_are_never_called_as_published() -> None:
     changed = replace(WHOLE, conditions={**CONDITIONS, "changes": {"train.iterations": 5, "loader.batch_size": 8}})
     line = "NOT as published: all recipes with train.iterations = 5, loader.batch_size = 8"
@@ -150,7 +169,9 @@ def test_a_twin_without_a_time_still_has_its_sentence() -> None:
 
 
 def test_nothing_outside_is_said_in_the_page() -> None:
-    assert reproduction_markdown(Reproduction((PLAIN,))).endswith("## Outside our range\n\nNothing.")
+    assert reproduction_markdown(Reproduction((PLAIN,))).endswith(
+        "## Outside the 95 % interval or our range\n\nNothing."
+    )
 
 
 @pytest.mark.parametrize(

@@ -107,8 +107,29 @@ def test_a_progress_meter_as_published():
         FIRST[:-1] + "; opened 7 times)",
         *REST,
         "as published        the test set as progress meter: 29 92 93 95 96 97 % (opened 7 times)",
-        "as published        one",
-        "as published        two",
+        "as published        fault: one",
+        "as published        fault: two",
+    ]
+
+
+def test_what_a_lesson_reports_and_where_its_faults_are_mended():
+    found = {"faults": ["too low a rate"], "twin": "mlp-fixed", "reported": 0.7614, "at_least": False}
+    results = {**RESULTS, "recipe": "mlp", **published(**found)}
+    assert train_text(results).split("\n")[5:] == [
+        "as published        fault: too low a rate",
+        "mended in           mlp-fixed",
+        "lesson              reports 76.14 %; `neocog reproduce mlp` holds seeds against it",
+    ]
+    more = {**RESULTS, "recipe": "mlp", **published(reported=0.97, at_least=True)}
+    assert train_text(more).split("\n")[5:] == [
+        "lesson              reports more than 97.00 %; `neocog reproduce mlp` holds seeds against it"
+    ]
+    own = {**RESULTS, "recipe": "mine", **published(reported=0.97, at_least=False)}
+    assert train_text(own).split("\n")[5:] == ["lesson              reports 97.00 %"]
+    changed = {**results, **published(**found, changed=["optimizer.lr", "dataset.name"])}
+    assert train_text(changed).split("\n")[5:] == [
+        "changed             optimizer.lr, dataset.name, so no longer as published; the lesson's faults may",
+        "                    not apply",
     ]
 
 
@@ -141,8 +162,8 @@ def test_long_lines_as_published_are_wrapped_below_their_beginning():
     assert lines[5:] == [
         "as published        the test set as progress meter: 0 1 2 3 4 5 6 7 8 9 … 84 85 86 87 88 89 90 91 92",
         "                    93 % (opened 95 times)",
-        "as published        softmax twice: cross-entropy applies its own, so the loss cannot fall below ln(1",
-        "                    + 9/e) = 1.4612",
+        "as published        fault: softmax twice: cross-entropy applies its own, so the loss cannot fall",
+        "                    below ln(1 + 9/e) = 1.4612",
     ]
     assert max(cell_len(line) for line in lines) <= 100
 

@@ -69,6 +69,29 @@ def test_one_seed_has_no_interval():
     assert "test accuracy of the best: not measured, the data has no test part" in text
 
 
+def test_few_validation_pictures_are_noted():
+    found = replace(three(), conditions=CONDITIONS | {"validation_pictures": 7})
+    noted = "\nnote: 7 validation pictures: one is 14.29 points; --set dataset.validation=0.3 holds out more\n"
+    assert noted in sweep_text(found)
+    assert "holds out more" not in sweep_text(three())
+
+
+def test_p_and_not_the_interval_decides_among_more_than_two():
+    told = "an interval is that of its pair alone, while p, which decides, is corrected for all 3 pairs (Holm)"
+    # 6.83 ± 3.99 points leave out 0, but can't be told apart.
+    assert told in " ".join(sweep_text(three()).split())
+    two = swept(configuration(1, 0.9, 0.9, 0.8), configuration(2, 0.5, 0.6, 0.6))
+    assert "Holm" not in sweep_text(two)
+    assert "(Student's paired t); p up to 0.05 tells apart\n" in sweep_text(two)
+
+
+def test_bars_of_losses_begin_at_zero():
+    lines = rates_text(ranged(0.1)).splitlines()
+    bars = {line.split()[1]: line.count("█") for line in lines if "█" in line}
+    # 40 signs for 2.3
+    assert bars == {"2.3000": 40, "2.0500": 36, "1.2500": 22, "1.0000": 17, "0.3000": 5, "5.0000": 40}
+
+
 def test_a_loss_is_in_nats():
     found = swept(configuration(1, 0.25, 0.3, 0.35), configuration(2, 0.5, 0.6, 0.6), metric="loss")
     assert sweep_text(found).splitlines()[0].split()[:3] == ["lr", "loss,", "nats"]

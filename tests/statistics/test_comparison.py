@@ -252,6 +252,20 @@ def test_cost_beside_gain():
     assert str(Cost("a", "b", None, None, None)) == "what a costs beside b isn't known"
 
 
+def test_trainings_of_under_a_second_have_no_ratio_of_seconds():
+    def cost(ours, theirs):
+        sides = [
+            Side(name, {0: 0.9, 1: 0.8}, {}, dict(enumerate(seconds)), 10)
+            for name, seconds in (("a", ours), ("b", theirs))
+        ]
+        return compare_sides(sides, ACCURACY).cost("a", "b")
+
+    assert cost((0.4, 0.6), (0.9, 1.05)).seconds is None
+    assert cost((4, 6), (0.9, 1.05)).seconds is None
+    assert cost((0.8, 1.2), (2, 2)).seconds == 0.5
+    assert cost((0.4, 0.6), (0.5, 0.5)).text == "a has as many parameters as b"
+
+
 def test_everything_as_plain_values():
     sides = [
         Side("a", {1: 0.97, 0: 0.98}, {0: 0.975}, {0: 3.5, 1: 4.5}, 1000, 5000, {2: "the loss became nan"}),

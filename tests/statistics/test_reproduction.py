@@ -150,11 +150,26 @@ def test_no_twin_no_gain() -> None:
 
 
 def test_outside_lists_what_is_not_reproduced() -> None:
-    lost, held = Figure("loss, step 5", 9.0, (1.0, 2.0), "nats", 1, kind="log loss"), Figure("x", 0.5, (0.4, 0.6))
+    lost = Figure("loss, step 5", 9.0, (1.0, 1.5, 2.0), "nats", 1, kind="log loss")
+    held = Figure("x", 0.5, (0.4, 0.6))
     each = reproduced(figures=(held, lost, replace(held, published=None)))
     assert each.outside == (lost,)
     assert each.of_kind("log loss") == (lost,)
     assert each.called_test == held
+
+
+def test_the_range_of_two_seeds_puts_nothing_outside() -> None:
+    # 0.5 ± 12.706 · 0.1414 · √1.5 for two seeds; 0.5 ± 4.303 · 0.1 · √(4/3) for three
+    two, three = Figure("x", 0.65, (0.4, 0.6)), Figure("x", 0.65, (0.4, 0.5, 0.6))
+    assert [(each.in_range, each.out_of_range, each.expected) for each in (two, three)] == [
+        (False, False, True),
+        (False, True, True),
+    ]
+    assert reproduced(figures=(two, three)).outside == (three,)
+    over = Figure("x", 0.98, (0.97,), at_least=True)
+    assert (over.in_range, over.out_of_range) == (False, True)
+    assert replace(over, ours=(0.981, 0.990)).expected is False
+    assert reproduced(figures=(over, replace(over, ours=(0.981, 0.990)))).outside == (over,)
 
 
 def test_a_reproduction_as_plain_data() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,7 +11,8 @@ from scipy import stats
 
 from neocog.errors import DataError
 from neocog.statistics.comparison import METRICS, Side
-from neocog.statistics.sweep import Configuration, left_out, rank
+from neocog.statistics.power import seeds_needed
+from neocog.statistics.sweep import Configuration, LeftOut, left_out, rank
 
 ACCURACY, LOSS = METRICS["accuracy"], METRICS["loss"]
 
@@ -105,7 +107,7 @@ VERDICTS = [
     (
         [side("lr=1", 0.9, 0.91, 0.92), side("lr=2", 0.3, 0.31, 0.3203), side("lr=3", 0.899, 0.912, 0.92)],
         "lr=3 is the best of 3 tried on validation (3 seeds each): 91.03 % (sd 1.06); "
-        "1 other can't be told apart from it",
+        "1 other can't be told apart from it; about 230 seeds would show the closest one's 0.03 points",
     ),
     (
         [side("lr=1", 0.9, 0.91, 0.92), side("lr=2", 0.3, 0.31, 0.3203)],
@@ -137,7 +139,7 @@ def test_the_verdict_of_a_loss_has_its_unit():
     found = ranked(side("lr=1", 0.25, 0.35), side("lr=2", 0.5, 0.6), metric=LOSS)
     assert found.verdict == (
         "lr=1 is the best of 2 tried on validation (2 seeds each): 0.3000 nats (sd 0.0707); "
-        "1 other can't be told apart from it"
+        "1 other can't be told apart from it; about 6 seeds would show the closest one's 0.2500 nats"
     )
 
 
@@ -147,10 +149,47 @@ def test_optimism_in_one_sentence():
         "reaches 60.00 %, 15.00 points worse than the 75.00 % that it was chosen by (mean over 3 seeds left out)"
     )
     assert ranked(side("a", 0.9, 0.9), side("b", 0.5, 0.5)).optimism == (
-        "chosen without one seed and measured on that seed, the winner reaches 90.00 %, no worse than the 90.00 % that "
-        "it was chosen by (mean over 2 seeds left out)"
+        "the same configuration wins whichever seed is left out (2 seeds, one at a time)"
+    )
+    tied = replace(ranked(side("a", 0.9, 0.8), side("b", 0.9, 0.8)), left_out=LeftOut(0.85, 0.85, ("a", "b")))
+    assert tied.optimism == (
+        "chosen without one seed and measured on that seed, the winner reaches 85.00 %, just as by the seeds that it "
+        "was chosen by (mean over 2 seeds left out)"
     )
     assert ranked(side("a", 0.9), side("b", 0.5)).optimism is None
+
+
+def test_the_winner_is_never_better_on_the_seed_that_it_was_not_chosen_by():
+    """By arithmetic: who wins without a seed s, but not with it, is worse than the winner of all on s."""
+    random = np.random.default_rng(3)
+    for values in random.integers(0, 4, (300, 3, 3)) / 4:
+        found = left_out([side(str(number), *each) for number, each in enumerate(values.tolist())])
+        lost = found.apparent - found.honest
+        assert lost == pytest.approx(0) if len(set(found.winners)) == 1 else lost > 0.01
+
+
+def test_how_many_seeds_would_do_for_the_closest():
+    near, far = side("b", 0.90, 0.905, 0.895), side("c", 0.5, 0.51, 0.5)
+    found = ranked(side("a", 0.91, 0.909, 0.901), near, far)
+    # The closest differs by 0.01, 0.004 and 0.006; of 3 pairs each p is multiplied by up to 3.
+    needed = seeds_needed(0.02 / 3, float(np.std([0.01, 0.004, 0.006], ddof=1)), confidence=1 - 0.05 / 3)
+    assert found.pairs == 3
+    assert needed > 3
+    assert found.verdict.endswith(
+        f"1 other can't be told apart from it; about {needed} seeds would show the closest one's 0.67 points"
+    )
+
+
+@pytest.mark.parametrize(
+    "sides",
+    [
+        [side("a", 0.9, 0.9, 0.9), side("b", 0.9, 0.9, 0.9)],  # no difference to show
+        [side("a", 0.9, 0.5, 0.7001), side("b", 0.5, 0.9, 0.7)],  # a tiny one: more than 1,000
+        [side("a", 0.9, 0.8, 0.7), side("b", 0.9, 0.99, 0.99, failures=[1, 2])],  # one seed in common
+    ],
+)
+def test_where_no_number_can_be_given_more_seeds_are_needed(sides):
+    assert ranked(*sides).verdict.endswith("1 other can't be told apart from it; more seeds are needed")
 
 
 def test_it_is_plain_for_json():

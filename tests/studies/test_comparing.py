@@ -146,7 +146,7 @@ def test_what_all_sides_share_gives_way_to_what_a_side_says() -> None:
         ),
         (
             7,
-            "a side is a int; give a recipe's name, a file, a run, a Recipe, or a pair of one of these and its "
+            "a side is of type int; give a recipe's name, a file, a run, a Recipe, or a pair of one of these and its "
             'changes, such as ("model-a", {"optimizer.lr": 0.02})',
         ),
         (
@@ -316,6 +316,14 @@ def test_all_sides_hold_out_the_same_pictures() -> None:
         "fast dataset.validation=50 dataset.test=0 holds out no test part of its own: dataset.test = auto for all "
         "sides",
     ]
+    asked = "dataset.validation = 0 was asked for, but sides are compared on validation pictures: dataset.validation = "
+    for sides, shared, value in (
+        (["fast", "model-a"], {"dataset.validation": 0}, "auto"),
+        (["fast dataset.validation=0", "small dataset.validation=50"], {}, 50),
+    ):
+        made, notes = made_alike(read_sides(sides, shared))
+        assert [side.recipe.dataset.validation for side in made] == [value, value]
+        assert notes == [f"{asked}{value} for all sides"]
     made, notes = made_alike(read_sides(["fast", "small"], {"dataset.test": 0}))
     assert ([side.recipe.dataset.test for side in made], notes) == ([0, 0], [])
 
@@ -526,7 +534,13 @@ def test_ctrl_c_passes_through(shapes: Path, monkeypatch: pytest.MonkeyPatch) ->
             {"split": "val"},
             "--split is for finished runs; recipes are compared on validation pictures, leave it out",
         ),
+        (
+            ["fast", "small"],
+            {"metric": "f1"},
+            "unknown metric 'f1'; did you mean 'macro-f1'? Known: accuracy, loss, macro-f1",
+        ),
         (["fast", "small"], {"seeds": 0}, "seeds = 0: give a whole number of 1 or more"),
+        (["fast", "small"], {"processes": 0}, "processes = 0: give a whole number of 1 or more"),
         (["fast", "small"], {"set": ["a=1"]}, "set is a list; give a mapping such as {'optimizer.lr': 0.02}"),
         (
             ["fast", "small"],

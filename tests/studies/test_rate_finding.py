@@ -124,18 +124,19 @@ def test_what_no_command_can_say_has_none(arrays):
 
 
 WRONG = [
-    ({"low": 0.0}, "rates from 0 to 1000: give a --low above 0 and a --high above it"),
-    ({"low": 2.0, "high": 2.0}, "rates from 2 to 2: give a --low above 0 and a --high above it"),
-    ({"high": math.inf}, "rates from 1e-05 to inf: give a --low above 0 and a --high above it"),
+    ({"low": 0.0}, "rates from 0 to 1000: give a low above 0 and a high above it"),
+    ({"low": 2.0, "high": 2.0}, "rates from 2 to 2: give a low above 0 and a high above it"),
+    ({"high": math.inf}, "high = inf: give a number, such as 10"),
+    ({"low": math.nan}, "low = nan: give a number, such as 1e-7"),
     (
         {"low": 1e-320},
         "rates from 9.99989e-321 to 1000: float32 can't tell such numbers from 0 or infinity; "
-        "give a --low of 1e-30 or more and a --high of 1e+38 or less",
+        "give a low of 1e-30 or more and a high of 1e+38 or less",
     ),
     (
         {"high": 1e300},
         "rates from 1e-05 to 1e+300: float32 can't tell such numbers from 0 or infinity; "
-        "give a --low of 1e-30 or more and a --high of 1e+38 or less",
+        "give a low of 1e-30 or more and a high of 1e+38 or less",
     ),
     ({"steps": 19}, "steps = 19: too few to see where a loss falls; give 20 or more"),
     ({"seeds": 0}, "seeds = 0: give a whole number of 1 or more"),

@@ -169,12 +169,15 @@ def test_other_seeds_hold_out_other_validation_pictures(shapes: Path) -> None:
 
 def test_stored_predictions_that_are_lost(shapes: Path) -> None:
     first, second = stored("a", LABELS), stored("b", LABELS)
-    for damage in (lambda path: path.unlink(), lambda path: path.write_bytes(b"PK\x03\x04 no archive")):
+    for damage, start in (
+        (lambda path: path.unlink(), "run 'runs/c-1' has no predictions.npz"),
+        (lambda path: path.write_bytes(b"PK\x03\x04 no archive"), "'runs/c-1/predictions.npz' can't be read: "),
+    ):
         shutil.rmtree("runs/c-1", ignore_errors=True)
         shutil.copytree(second.path, "runs/c-1")
         damage(Path("runs/c-1/predictions.npz"))
         text = refused(first, Run.open("runs/c-1"))
-        assert text.startswith("'runs/c-1/predictions.npz' can't be read: ")
+        assert text.startswith(start)
         assert text.endswith("; train again")
         assert "\n" not in text
     with pytest.raises(RecipeError) as caught:

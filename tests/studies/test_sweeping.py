@@ -14,6 +14,8 @@ from torch import nn
 from neocog.errors import NeocogError
 from neocog.finished import Run
 from neocog.recipe import Recipe
+from neocog.statistics.comparison import Side
+from neocog.statistics.sweep import Configuration
 from neocog.studies.grid import Range, drawn, grid, normalized, parse_choices
 from neocog.studies.sweeping import _recipes, sweep
 
@@ -40,6 +42,7 @@ TEXTS = [
     ('a="conv 8 3, padding | relu","flatten"', ["conv 8 3, padding | relu", "flatten"]),
     ("a=flatten | linear 10,flatten | linear 16", ["flatten | linear 10", "flatten | linear 16"]),
     ("a=residual( conv 8 3 same, x ),flatten", ["residual( conv 8 3 same, x )", "flatten"]),
+    ("a=../photos,../5,x..y", ["../photos", "../5", "x..y"]),
     ("a=0.001..0.1", Range(0.001, 0.1, "0.001..0.1")),
     ("a= -1 .. 1e2", Range(-1, 100.0, "-1 .. 1e2")),
 ]
@@ -58,6 +61,10 @@ WRONG_TEXTS = [
     (["a=[1,2"], "a=[1,2: a ] is missing at the end"),
     (["a='x,y"], "a='x,y: a ' is missing at the end"),
     (["a=2..1"], "a=2..1: the first end of a range must lie below the second"),
+    (["a=0.01..x"], "a=0.01..x: the end 'x' of the range is no number; write LOW..HIGH, such as 0.001..0.1"),
+    (["a=inf..1"], "a=inf..1: the end 'inf' of the range is no number; write LOW..HIGH, such as 0.001..0.1"),
+    (["a=1.."], "a=1..: one end of the range is missing; write LOW..HIGH, such as 0.001..0.1"),
+    (["a=2,1..x"], "a=1..x: the end 'x' of the range is no number; write LOW..HIGH, such as 0.001..0.1"),
     (["a=1..2,3"], "a: the range 1..2 must stand alone, without other values beside it"),
 ]
 
@@ -191,8 +198,56 @@ def test_random_draws(arrays):
 
 def test_a_recipe_without_validation_gets_some_and_says_so(arrays):
     found = tried(arrays, {"optimizer.lr": [0.1, 0.01], "dataset.validation": 0}, seeds=1)
-    assert "fast holds out no validation part of its own: dataset.validation = auto" in found.notes
+    assert found.notes == (
+        "dataset.validation = 0 was asked for, but configurations are ranked on validation pictures: "
+        "dataset.validation = auto",
+    )
+    _, notes = _recipes(Recipe.load("model-a"), grid({"optimizer.lr": [0.1, 0.01]}), {})
+    assert notes == ["model-a holds out no validation part of its own: dataset.validation = auto"]
     assert found.conditions["validation_pictures"] > 0
+
+
+def test_a_plan_is_nothing_to_warn_of(arrays):
+    told = []
+    recipe = Recipe.load("fast", {**SMALL, "dataset.validation": 8, "model.layers": "flatten | linear classes"})
+    # Without `tell` a remark is a warning, and a warning is an error in these tests.
+    found = sweep(recipe, {"optimizer.lr": [0.1, 0.01]}, seeds=1, data=arrays)
+    sweep(recipe, {"optimizer.lr": [0.1, 0.01]}, seeds=1, data=arrays, tell=told.append)
+    assert told == ["2 configurations with 1 seed each: 2 trainings"]
+    value = found.best.side.values[0]
+    assert repr(found.best) == str(found.best) == f"<{found.best.name}: {value:.4f} (n = 1)>"
+
+
+@pytest.mark.parametrize(
+    ("values", "want"),
+    [({0: 0.5, 1: 0.75}, "<a=1: 0.6250 ± 0.1768 (n = 2)>"), ({}, "<a=1: no seed finished>")],  # 0.25/√2
+)
+def test_a_configuration_is_one_short_line(values, want):
+    assert [Configuration(Side("a=1", values, {}, {}, 10), {"a": 1})].__repr__() == f"[{want}]"
+
+
+def test_values_without_their_recipe():
+    with pytest.raises(NeocogError) as caught:
+        sweep("optimizer.lr=0.1,0.2", {})
+    assert str(caught.value) == (
+        "'optimizer.lr=0.1,0.2' is a key with its values, and the recipe before it is missing; write one, as in: "
+        "neocog sweep fast optimizer.lr=0.1,0.2"
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "want"),
+    [
+        ({"random": 0}, "random = 0: give a whole number of 1 or more"),
+        ({"random": True}, "random = True: give a whole number of 1 or more"),
+        ({"random": 2, "seed": -1}, "seed = -1: give a whole number of 0 or more"),
+        ({"processes": 0}, "processes = 0: give a whole number of 1 or more"),
+    ],
+)
+def test_numbers_that_are_none(options, want):
+    with pytest.raises(NeocogError) as caught:
+        sweep("fast", {"optimizer.lr": [0.1, 0.2]}, **options)
+    assert str(caught.value) == want
 
 
 REFUSED = [

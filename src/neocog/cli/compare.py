@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from neocog.cli.options import Device, Json, Precision, Processes, Set, many_trainings
+from neocog.cli.options import Device, Json, Precision, Processes, Set, many_trainings, whole_number
 
 
 def compare(
@@ -15,7 +15,12 @@ def compare(
         list[str],
         typer.Argument(help='Recipes, TOML files or runs; with changes in quotes: "model-a optimizer.lr=0.02".'),
     ],
-    seeds: Annotated[int | None, typer.Option(help="How many times each side is trained (default: 10).", min=1)] = None,
+    seeds: Annotated[
+        int | None,
+        typer.Option(
+            help="How many times each side is trained (default: 10).", parser=whole_number("--seeds"), metavar="N"
+        ),
+    ] = None,
     vary: Annotated[
         str | None,
         typer.Option(help="All sides are the first but for this table or key, such as model.", metavar="KEY"),
@@ -69,3 +74,5 @@ def compare(
         typer.echo(as_json(found))
     else:
         typer.echo(comparison_text(found) if isinstance(found, Comparison) else run_comparison_text(found))
+        if out is not None and not isinstance(found, Comparison):
+            typer.echo(f"\nsaved in {out}")

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from neocog.cli.options import Device, Json, Set, data_progress, tell
+from neocog.cli.options import Device, Json, Set, data_progress, tell, whole_number
 
 
 def lr_find(
@@ -21,9 +21,19 @@ def lr_find(
     set_: Set = None,
     low: Annotated[float, typer.Option(help="The first rate.", metavar="RATE")] = 1e-7,
     high: Annotated[float, typer.Option(help="The last rate.", metavar="RATE")] = 10.0,
-    steps: Annotated[int, typer.Option(help="How many steps lead from the first rate to the last.")] = 100,
-    seed: Annotated[int | None, typer.Option(help="Where all random numbers start.", min=0)] = None,
-    seeds: Annotated[int, typer.Option(help="How many tests, whose curves are averaged.", min=1)] = 1,
+    steps: Annotated[
+        int,
+        typer.Option(
+            help="How many steps lead from the first rate to the last.", parser=whole_number("--steps"), metavar="N"
+        ),
+    ] = 100,
+    seed: Annotated[
+        int | None, typer.Option(help="Where all random numbers start.", parser=whole_number("--seed"), metavar="N")
+    ] = None,
+    seeds: Annotated[
+        int,
+        typer.Option(help="How many tests, whose curves are averaged.", parser=whole_number("--seeds"), metavar="N"),
+    ] = 1,
     device: Device = None,
     out: Annotated[Path | None, typer.Option(help="Draw the curve: a .png, .svg or .pdf.", metavar="FILE")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace FILE if it exists.")] = False,

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from neocog.errors import RecipeError
 
 if TYPE_CHECKING:
     from neocog.data import Progress
@@ -18,9 +20,28 @@ Device = Annotated[str | None, typer.Option("--device", help="auto, cpu, cuda, c
 Precision = Annotated[
     str | None, typer.Option("--precision", help="auto, bf16, float32 or float64.", metavar="PRECISION")
 ]
+
+
+def whole_number(option: str) -> Callable[[str | int], int]:
+    """What reads that option; how large its number may be says the library, in the same words as from Python."""
+
+    def read(text: str | int) -> int:
+        try:
+            return int(text)
+        except ValueError:
+            raise RecipeError(f"{option} '{text}': give a whole number, such as 3") from None
+
+    return read
+
+
 Processes = Annotated[
     int | None,
-    typer.Option("--processes", help="Trainings at once (default: one for each core).", min=1, metavar="N"),
+    typer.Option(
+        "--processes",
+        help="Trainings at once (default: one for each core).",
+        parser=whole_number("--processes"),
+        metavar="N",
+    ),
 ]
 Code = Annotated[
     str | None,

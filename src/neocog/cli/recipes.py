@@ -27,13 +27,29 @@ def recipes(
 
     if name is not None:
         recipe = Recipe.load(name)
-        print_json(recipe.as_table()) if json else typer.echo(recipe.to_toml(), nl=False)
+        if json:
+            print_json(recipe.as_table())
+        else:
+            typer.echo(_explained(recipe.to_toml()) if name in shipped_recipes() else recipe.to_toml(), nl=False)
         return
     all_recipes = [Recipe.load(each) for each in shipped_recipes()]
     if json:
         print_json({recipe.name: recipe.as_table() for recipe in all_recipes})
     else:
         typer.echo(_listed(_grouped(all_recipes)))
+
+
+def _explained(toml: str) -> str:
+    """A recipe's TOML where each key of its last table, [published], says what it means."""
+    from neocog.steps import Published
+
+    plain, heading, published = toml.partition("[published]\n")
+    lines = []
+    for line in published.splitlines(keepends=True):
+        field = Published.model_fields.get(line.partition(" = ")[0])
+        lines += [f"# {field.description}\n"] if field and field.description else []
+        lines.append(line)
+    return "".join([plain, heading, *lines])
 
 
 def _grouped(recipes: Sequence[Recipe]) -> dict[str, list[Recipe]]:

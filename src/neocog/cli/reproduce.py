@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from neocog.cli.options import Device, Json, Processes, many_trainings
+from neocog.cli.options import Device, Json, Processes, many_trainings, whole_number
 
 
 def reproduce(
@@ -17,7 +17,9 @@ def reproduce(
             help="Published recipes; all that are shipped unless given.", metavar="NAME", show_default=False
         ),
     ] = None,
-    seeds: Annotated[int, typer.Option(help="Trainings of each recipe: seeds 0, 1, …", min=1)] = 5,
+    seeds: Annotated[
+        int, typer.Option(help="Trainings of each recipe: seeds 0, 1, …", parser=whole_number("--seeds"), metavar="N")
+    ] = 5,
     twins: Annotated[bool, typer.Option("--twins/--no-twins", help="Train the mended twins, too.")] = True,
     device: Device = None,
     processes: Processes = None,

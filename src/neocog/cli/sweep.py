@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from neocog.cli.options import Device, Json, Precision, Processes, many_trainings
+from neocog.cli.options import Device, Json, Precision, Processes, many_trainings, whole_number
 
 
 def sweep(
@@ -19,9 +19,17 @@ def sweep(
     set_: Annotated[
         list[str] | None, typer.Option("--set", help="The same as KEY=V1,V2 without --set.", metavar="KEY=V1,V2")
     ] = None,
-    random: Annotated[int | None, typer.Option(help="Draw so many; a range is LOW..HIGH.", min=1, metavar="N")] = None,
-    seeds: Annotated[int, typer.Option(help="How many times each configuration is trained.", min=1)] = 3,
-    seed: Annotated[int, typer.Option(help="Where the drawing of --random starts.", min=0)] = 0,
+    random: Annotated[
+        int | None,
+        typer.Option(help="Draw so many; a range is LOW..HIGH.", parser=whole_number("--random"), metavar="N"),
+    ] = None,
+    seeds: Annotated[
+        int,
+        typer.Option(help="How many times each configuration is trained.", parser=whole_number("--seeds"), metavar="N"),
+    ] = 3,
+    seed: Annotated[
+        int, typer.Option(help="Where the drawing of --random starts.", parser=whole_number("--seed"), metavar="N")
+    ] = 0,
     data: Annotated[
         str | None, typer.Option(help="A name (neocog data list) or a folder.", metavar="NAME|FOLDER")
     ] = None,

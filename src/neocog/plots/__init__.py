@@ -12,6 +12,7 @@ saving        figures as files
 style         how all of them look; begin a new figure here
 cells         maps of cells side by side, and the numbers in them (numbers)
 charts        axes of numbers, the looks of series, and texts that fit
+keys          which look stands for what
 """
 
 from __future__ import annotations

@@ -10,7 +10,20 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Literal
 
 from neocog.plots.numbers import LINE, POINTS, number, text_width
-from neocog.plots.style import BLACK, BLUE, FONT, GREEN, GREY, LIGHT, ORANGE, PURPLE, SKY, SMALL, VERMILION, WHITE
+from neocog.plots.style import (
+    BLACK,
+    BLUE,
+    FONT,
+    GREEN,
+    GREY,
+    HEADING,
+    LIGHT,
+    ORANGE,
+    PURPLE,
+    SKY,
+    SMALL,
+    VERMILION,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -26,6 +39,7 @@ EDGE = 0.07  # of an axis, free beyond its first and its last number
 _TICK_ROOM, _ACROSS_ROOM, _UP_ROOM = 0.3, 0.2, 0.1  # inches: from tick to tick; between their labels
 _LEAST_SPAN = 1e-3  # of the largest number: an axis shows no less, however equal the numbers
 _LONGEST_NAME = 72  # letters
+_TITLE = 0.92  # of the width, which the lines of a title take at most
 _LOG_FROM = 30.0  # times the least loss
 _HUGE = 1e5  # from here on, decimals say nothing
 _WORDS = re.compile("(?<![=±]) (?![=±%])")  # between words: "n = 9" and "97 ± 1 %" are one each
@@ -111,6 +125,12 @@ class Span:
         ends = self.low, self.high, min(max(value, self.low), self.high)
         low, high, value = map(math.log10, ends) if self.log else ends
         return (value - low) / (high - low)
+
+    def at(self, share: float) -> float:
+        """The value that lies so far along the axis, from 0 to 1."""
+        if self.log:
+            return float(self.low ** (1 - share) * self.high**share)
+        return self.low + share * (self.high - self.low)
 
     @property
     def labels_width(self) -> float:
@@ -220,6 +240,32 @@ def possible(metric: Metric) -> tuple[float, float]:
     return (0.0, metric.scale) if metric.higher_is_better else (0.0, math.inf)
 
 
+def within(low: float, high: float, limits: tuple[float, float]) -> tuple[float, float]:
+    """The ends of an interval, no farther than is possible.
+
+    >>> within(97.5, 101.2, (0, 100))
+    (97.5, 100)
+    """
+    return max(low, limits[0]), min(high, limits[1])
+
+
+def cut_text(intervals: Iterable[tuple[float, float]], limits: tuple[float, float], unit: str) -> str:
+    """Where intervals were cut, for a caption; empty where none was.
+
+    >>> cut_text([(97.5, 101.2), (-0.1, 2.0)], (0, 100), "%"), cut_text([(1, 2)], (0, 100), "%")
+    ('cut at 0 and 100 %', '')
+    """
+    ends = list(intervals)
+    beyond = [min(low for low, _ in ends) < limits[0], max(high for _, high in ends) > limits[1]] if ends else []
+    at = [f"{limit:g}" for limit, cut in zip(limits, beyond, strict=False) if cut]
+    return f"cut at {' and '.join(at)} {unit}" if at else ""
+
+
+def scaled_title(title: str, span: Span) -> str:
+    """The title of an axis, which says so where it is logarithmic."""
+    return f"{title}, log scale" if span.log else title
+
+
 def metric_span(
     values: Sequence[float], ends: Sequence[float], metric: Metric, length: float, *, upright: bool = False
 ) -> Span:
@@ -269,6 +315,11 @@ def fitted(text: str, size: float, width: float, family: str = FONT) -> str:
     return "\n".join([*lines, line])
 
 
+def heading(text: str, width: float, size: float = HEADING) -> str:
+    """A title broken into lines that end well before so many inches: drawn, letters are wider than measured."""
+    return fitted(text, size, _TITLE * width)
+
+
 def height_of(text: str, size: float) -> float:
     """Inches that the lines of a text take; none of an empty one."""
     return (text.count("\n") + 1) * size * LINE / POINTS if text else 0.0
@@ -302,71 +353,10 @@ def add_chart(
     axes, (across, up) = add_axes(figure, box, name), spans
     across.put_on(axes, "x")
     up.put_on(axes, "y")
-    axes.set_xlabel(titles[0])
-    axes.set_ylabel(titles[1])
+    axes.set_xlabel(scaled_title(titles[0], across))
+    axes.set_ylabel(scaled_title(titles[1], up))
     axes.yaxis.set_label_coords(-(up.labels_width + _TICK) / box[2], 0.5)
     return axes
-
-
-def draw_mark(figure: Figure, at: float, height: float, look: Look, *, lined: bool, size: float = 5.0) -> None:
-    """A mark at a place in inches, with a piece of its line where the series has one: the sample of a key."""
-    from matplotlib.lines import Line2D
-
-    width_inches, height_inches = figure.get_size_inches()
-    half = KEY_LINE / 2 if lined else 0.0
-    places = [at - half, at, at + half]
-    figure.add_artist(
-        Line2D(
-            [place / width_inches for place in places],
-            [height / height_inches] * 3,
-            color=look.colour,
-            linestyle=look.line if lined else "none",
-            linewidth=1.6,
-            marker=look.mark,
-            markevery=[1],
-            markersize=size,
-            markeredgecolor=WHITE,
-            markeredgewidth=0.6,
-        )
-    )
-
-
-KEY_LINE = 0.42  # inches of line in a key
-_KEY_ROW = 0.21
-
-
-@dataclass(frozen=True)
-class Key:
-    """Which look stands for what: samples and names, in one row or in columns."""
-
-    entries: tuple[tuple[str, Look], ...]  # names on one line each
-    width: float
-    lined: bool = True
-
-    @property
-    def height(self) -> float:
-        """Inches from the first row's top to the last one's foot."""
-        return max((row for row, _ in self._places), default=-1) * _KEY_ROW + _KEY_ROW
-
-    @property
-    def _sample(self) -> float:
-        return KEY_LINE if self.lined else 0.1
-
-    @property
-    def _places(self) -> list[tuple[int, float]]:
-        """Row and inches from the left of each entry: all in one row, or else in columns of one width."""
-        widths = [self._sample + text_width(name, SMALL) + 2.5 * GAP for name, _ in self.entries]
-        if sum(widths) <= self.width:
-            return [(0, sum(widths[:position])) for position in range(len(widths))]
-        columns = max(1, int(self.width / max(widths)))
-        return [(position // columns, position % columns * max(widths)) for position in range(len(widths))]
-
-    def draw(self, figure: Figure, left: float, top: float) -> None:
-        """Beginning at so many inches from the left and the bottom."""
-        for (name, look), (row, across) in zip(self.entries, self._places, strict=True):
-            at, height = left + across, top - (row + 0.5) * _KEY_ROW
-            draw_mark(figure, at + self._sample / 2, height, look, lined=self.lined)
-            write(figure, at + self._sample + 0.06, height, name, size=SMALL, va="center_baseline", color=BLACK)
 
 
 def plural(count: int, word: str) -> str:

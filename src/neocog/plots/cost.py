@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain, pairwise, takewhile
 from typing import TYPE_CHECKING, Literal
 
@@ -14,19 +14,24 @@ from neocog.plots.charts import (
     FOOT,
     GAP,
     MARGIN,
-    Key,
     Look,
     Span,
     add_chart,
     axis_title,
+    cut_text,
     fitted,
+    heading,
     height_of,
     metric_span,
+    possible,
     short_name,
+    unit_of,
+    within,
     write,
 )
+from neocog.plots.keys import Key
 from neocog.plots.numbers import text_width
-from neocog.plots.style import BLACK, GREY, SMALL, WHITE, new_figure, styled
+from neocog.plots.style import BLACK, GREY, HEADING, SMALL, WHITE, new_figure, styled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -44,6 +49,7 @@ AXES = {
 _WIDTH, _TALL = 8.0, 4.0
 _MARK, _NAME = 0.15, 1.9  # what a mark takes; the widest line of a name
 _LOG_FROM = 10.0  # times the least cost
+_BESIDE, _BESIDE_ALL = 0.12, 0.8  # between sides of the same cost; all of them take no more than this
 _MOST_NAMED = 12  # sides; more have numbers, and a list of their names
 # How far from its mark a name may stand; from _LED on, a line leads to it.
 _DISTANCES, _LED = tuple(0.02 + 0.05 * step for step in range(70)), 0.15
@@ -57,13 +63,13 @@ Box = tuple[float, float, float, float]  # left, bottom, right and top, likewise
 
 @dataclass(frozen=True)
 class _Spot:
-    """A side as it is shown: cost and value, each with half its interval, 0 without one."""
+    """A side as it is shown: cost and value, each with the ends of its interval, equal without one."""
 
     name: str
     cost: float
-    cost_half: float
+    cost_ends: tuple[float, float]
     value: float
-    value_half: float
+    value_ends: tuple[float, float]
     n: int
 
 
@@ -72,7 +78,8 @@ def plot_cost(comparison: Comparison, axis: Literal["parameters", "macs", "secon
     """The mean of each side over its cost, with its interval; the seconds are a mean with an interval, too.
 
     A cost that spans more than a factor of 10 is on a logarithmic axis. Filled marks, joined by a line, are the sides
-    than which no other is better without costing more (Pareto's front).
+    than which no other is better without costing more (Pareto's front). Sides of the same cost stand beside each
+    other, so that their intervals can be told apart. An interval ends where its metric does, such as at 100 %.
 
     Args:
         comparison: what `neocog.compare` gives.
@@ -93,31 +100,40 @@ def plot_cost(comparison: Comparison, axis: Literal["parameters", "macs", "secon
     spots = [spot for side in comparison.sides if (spot := _spot(side, axis, metric.scale))]
     if not spots:
         raise NeocogError(f"no cost to plot: no side that finished a seed has {AXES[axis]}; give another axis")
-    ends = [spot.value + sign * spot.value_half for spot in spots for sign in (-1, 1)]
+    limits = possible(metric)
+    cut = cut_text([spot.value_ends for spot in spots], limits, unit_of(metric))
+    spots = [
+        replace(spot, value_ends=within(*spot.value_ends, limits), cost_ends=within(*spot.cost_ends, (0, math.inf)))
+        for spot in spots
+    ]
+    ends = [end for spot in spots for end in spot.value_ends]
     up = metric_span([spot.value for spot in spots], ends, metric, _TALL, upright=True)
     left = MARGIN + up.side
     length = _WIDTH - MARGIN - left
     across = _cost_span(spots, length)
     leads = front([(spot.cost, spot.value) for spot in spots], higher_is_better=metric.higher_is_better)
-    steps = _steps([spot for spot, leading in zip(spots, leads, strict=True) if leading], across.high)
+    shown = _beside(spots, across, length)
+    steps = _steps([spot for spot, leading in zip(shown, leads, strict=True) if leading], across.high)
 
     def inches(cost: float, value: float) -> Place:
         return across.share(cost) * length, up.share(value) * _TALL
 
-    marks = [inches(spot.cost, spot.value) for spot in spots]
-    lines = [(*inches(*begin), *inches(*end)) for begin, end in [*pairwise(steps), *_bars(spots)]]
+    marks = [inches(spot.cost, spot.value) for spot in shown]
+    lines = [(*inches(*begin), *inches(*end)) for begin, end in [*pairwise(steps), *_bars(shown)]]
     labels, places, key = _labels(spots, marks, lines, length)
 
     missing = len(comparison.sides) - len(spots)
-    caption = fitted(_caption(spots, axis, missing), SMALL, _WIDTH - 2 * MARGIN)
+    title = heading(_title(comparison, axis), _WIDTH - 2 * MARGIN)
+    caption = fitted(_caption(spots, axis, missing, cut, beside=shown != spots), SMALL, _WIDTH - 2 * MARGIN)
     foot = MARGIN + height_of(caption, SMALL) + (GAP + key.height if key else 0.0) + GAP + FOOT
-    figure = new_figure(_WIDTH, foot + _TALL + MARGIN)
+    figure = new_figure(_WIDTH, foot + _TALL + 2 * GAP + height_of(title, HEADING) + MARGIN)
+    write(figure, MARGIN, foot + _TALL + 2 * GAP, title, size=HEADING, va="bottom")
     write(figure, MARGIN, MARGIN, caption, va="bottom", **FAINT)
     if key:
         key.draw(figure, MARGIN, foot - FOOT)
     axes = add_chart(figure, (left, foot, length, _TALL), axis, (across, up), (AXES[axis], axis_title(metric)))
     axes.plot(*zip(*steps, strict=True), color=GREY, linewidth=1, linestyle=(0, (2, 2)), zorder=1, gid="front")
-    for position, (spot, leading) in enumerate(zip(spots, leads, strict=True)):
+    for position, (spot, leading) in enumerate(zip(shown, leads, strict=True)):
         _draw_spot(axes, spot, Look.of(position), filled=leading)
     for label, mark, place in zip(labels, marks, places, strict=True):
         _draw_label(axes, label, mark, place, (length, _TALL))
@@ -199,13 +215,31 @@ def _spot(side: Side, axis: str, scale: float) -> _Spot | None:
     if found is None or not costs or costs[0] is None:
         return None
     cost = mean_interval(costs)
-    value_half = (found.half_width or 0.0) * scale
-    return _Spot(side.name, cost.mean, cost.half_width or 0.0, found.mean * scale, value_half, found.n)
+    value, value_half, cost_half = found.mean * scale, (found.half_width or 0.0) * scale, cost.half_width or 0.0
+    cost_ends, value_ends = (cost.mean - cost_half, cost.mean + cost_half), (value - value_half, value + value_half)
+    return _Spot(side.name, cost.mean, cost_ends, value, value_ends, found.n)
+
+
+def _beside(spots: Sequence[_Spot], across: Span, length: float) -> list[_Spot]:
+    """The same, but those of one cost a little to the left and to the right of it.
+
+    A cost that was measured has an interval of its own, which says where it stands; it is never moved.
+    """
+    shown = []
+    for position, spot in enumerate(spots):
+        exact = (spot.cost, spot.cost) == spot.cost_ends
+        same = [n for n, other in enumerate(spots) if n == position or (exact and other.cost_ends == spot.cost_ends)]
+        step = min(_BESIDE, _BESIDE_ALL / len(same))
+        shift = (same.index(position) - (len(same) - 1) / 2) * step
+        # What stands alone stays exactly where it is.
+        cost = across.at(across.share(spot.cost) + shift / length) if shift else spot.cost
+        shown.append(replace(spot, cost=cost))
+    return shown
 
 
 def _cost_span(spots: Sequence[_Spot], length: float) -> Span:
     costs = [spot.cost for spot in spots]
-    ends = [spot.cost + sign * spot.cost_half for spot in spots for sign in (-1, 1)]
+    ends = [end for spot in spots for end in spot.cost_ends]
     if min(costs) > 0 and max(costs) > _LOG_FROM * min(costs):
         return Span.decades([*costs, *(end for end in ends if end >= min(costs))], length)
     if min(ends) == max(ends):  # one cost: a tenth to either side
@@ -223,10 +257,11 @@ def _steps(leading: Sequence[_Spot], end: float) -> list[Place]:
 def _bars(spots: Sequence[_Spot]) -> Iterator[tuple[Place, Place]]:
     """The intervals, each from end to end."""
     for spot in spots:
-        if spot.value_half:
-            yield (spot.cost, spot.value - spot.value_half), (spot.cost, spot.value + spot.value_half)
-        if spot.cost_half:
-            yield (spot.cost - spot.cost_half, spot.value), (spot.cost + spot.cost_half, spot.value)
+        (low, high), (least, most) = spot.value_ends, spot.cost_ends
+        if low < high:
+            yield (spot.cost, low), (spot.cost, high)
+        if least < most:
+            yield (least, spot.value), (most, spot.value)
 
 
 def _draw_spot(axes: Axes, spot: _Spot, look: Look, *, filled: bool) -> None:
@@ -264,14 +299,21 @@ def _draw_label(axes: Axes, label: str, mark: Place, box: Box, area: Place) -> N
     )
 
 
-def _caption(spots: Sequence[_Spot], axis: str, missing: int) -> str:
+def _title(comparison: Comparison, axis: str) -> str:
+    metric = comparison.metric.title
+    return f"{metric[0].upper()}{metric[1:]} against {AXES[axis].partition(' in ')[0]}"
+
+
+def _caption(spots: Sequence[_Spot], axis: str, missing: int, cut: str, *, beside: bool) -> str:
     counts = sorted({spot.n for spot in spots})
-    parts = ["Filled and joined: no side that costs as little is better."]
+    parts = ["Filled: no cheaper or equal side has a better mean. Dotted line: the best mean for that cost or less."]
     if counts[-1] > 1:
-        bars = "Bars: 95 % intervals of the means (Student's t)"
+        bars = f"Bars: 95 % intervals of the means (Student's t){f', {cut}' * bool(cut)}"
         parts.append(f"{bars}{f', n = {counts[0]}' if len(counts) == 1 else ''}.")
     else:
         parts.append("One seed each has no interval.")
+    if beside:
+        parts.append("Sides of the same cost are drawn a little apart.")
     if missing:
         sides = f"{missing} side{'s' if missing > 1 else ''}"
         parts.append(f"Not shown: {sides} without a finished seed{' or this cost' if axis == 'macs' else ''}.")

@@ -14,17 +14,18 @@ from neocog.plots.charts import (
     FOOT,
     GAP,
     MARGIN,
-    Key,
     Look,
     Span,
     add_chart,
     fitted,
+    heading,
     height_of,
     loss_span,
     short_name,
     write,
 )
-from neocog.plots.style import SMALL, TEXT, WHITE, new_figure, styled
+from neocog.plots.keys import Key
+from neocog.plots.style import HEADING, SMALL, WHITE, new_figure, styled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -100,7 +101,7 @@ def plot_curves(runs: Curves, *, over: Literal["epochs", "steps"] = "epochs", ti
     Args:
         runs: for each name the columns of its runs, such as `[run.metrics for run in …]`; NaN is not measured.
         over: what the curves run over, "epochs" or "steps".
-        title: stands above the figure.
+        title: stands above the figure, which otherwise says what is drawn.
 
     Raises:
         NeocogError: no run, none with a measured point, or an unknown `over`.
@@ -119,14 +120,12 @@ def plot_curves(runs: Curves, *, over: Literal["epochs", "steps"] = "epochs", ti
     looks = {name: Look.of(position) for position, name in enumerate(runs)}
     inner = _WIDTH - 2 * MARGIN
     key = Key(tuple((_key_text(name, len(runs[name])), look) for name, look in looks.items()), inner)
-    title, caption = fitted(title, TEXT, inner), fitted(_caption(panels, runs), SMALL, inner)
+    title, caption = heading(title or _title(panels), inner), fitted(_caption(panels, runs), SMALL, inner)
     foot = MARGIN + height_of(caption, SMALL) + GAP + key.height + FOOT
-    head = height_of(title, TEXT) + GAP if title else 0.0
-    figure = new_figure(_WIDTH, foot + _TALL + head + MARGIN)
+    figure = new_figure(_WIDTH, foot + _TALL + 2 * GAP + height_of(title, HEADING) + MARGIN)
+    write(figure, MARGIN, foot + _TALL + 2 * GAP, title, va="bottom", size=HEADING)
     write(figure, MARGIN, MARGIN, caption, va="bottom", **FAINT)
     key.draw(figure, MARGIN, foot - FOOT)
-    if title:
-        write(figure, MARGIN, foot + _TALL + GAP, title, va="bottom", size=TEXT)
 
     across = inner / len(panels)
     last = max(float(band.places[-1]) for panel in panels for band in panel.bands.values())
@@ -139,6 +138,15 @@ def plot_curves(runs: Curves, *, over: Literal["epochs", "steps"] = "epochs", ti
         for name, band in panel.bands.items():
             _draw(axes, band, panel.scale, looks[name])
     return figure
+
+
+def _title(panels: Sequence[_Panel]) -> str:
+    """
+    >>> _title([_Panel("train_loss", "training loss in nats", {}, 1)])
+    'Training loss while training'
+    """
+    what = " and ".join(panel.title.rpartition(" in ")[0] for panel in panels)
+    return f"{what[0].upper()}{what[1:]} while training"
 
 
 def _panels(runs: Curves, along: str) -> list[_Panel]:

@@ -17,6 +17,7 @@ from neocog.plots.charts import (
     Span,
     add_chart,
     fitted,
+    heading,
     height_of,
     plain,
     plural,
@@ -69,7 +70,7 @@ def plot_rates(found: RateRange) -> Figure:
     length = _WIDTH - left - MARGIN
     across = Span.decades([rate for curve in found.curves for rate in curve.rates], length)
 
-    title = fitted(str(found), HEADING, _WIDTH - 2 * MARGIN)
+    title = heading(str(found), _WIDTH - 2 * MARGIN)
     caption = fitted(_caption(found, cut=max(losses) > most), SMALL, _WIDTH - 2 * MARGIN)
     foot = MARGIN + height_of(caption, SMALL) + GAP + FOOT
     figure = new_figure(_WIDTH, foot + _TALL + 2 * GAP + height_of(title, HEADING) + MARGIN)
@@ -100,23 +101,39 @@ def plot_rates(found: RateRange) -> Figure:
                 gid="end",
             )
     if found.suggestion is not None:
-        _mark_suggestion(axes, found.suggestion, mean, across, length)
+        _mark_suggestion(axes, found.suggestion, mean)
+        taken = [*_filled(mean), *(dot for line in dots for dot in line)]
+        _name_suggestion(axes, found.suggestion, taken, (across, up), length)
     return figure
 
 
-def _mark_suggestion(axes: Axes, rate: float, mean: Line, across: Span, length: float) -> None:
-    from matplotlib.patheffects import withStroke
-
+def _mark_suggestion(axes: Axes, rate: float, mean: Line) -> None:
     axes.axvline(rate, color=MARK, linewidth=1.2, linestyle=(0, (5, 2)), zorder=3, gid="suggestion")
     rates, losses = zip(*mean, strict=True)
     on_line = np.interp(math.log(rate), np.log(rates), losses)
     axes.plot([rate], [on_line], "D", color=MARK, markeredgecolor=WHITE, markersize=8, zorder=5, gid="suggestion")
+
+
+def _name_suggestion(axes: Axes, rate: float, points: Line, spans: tuple[Span, Span], length: float) -> None:
+    """The rate beside its line, where it lies on the least of the curve and of the dots, as high up as it can."""
+    from matplotlib.patheffects import withStroke
+
+    across, up = spans
     text, share = f"suggested: {plain(rate)}", across.share(rate)
-    beside = GAP / length
-    right = (1 - share - beside) * length > text_width(text, TEXT)
+    beside, width, height = GAP / length, text_width(text, TEXT) / length, height_of(text, TEXT) / _TALL
+    taken = [(across.share(x), up.share(y)) for x, y in points]
+
+    def hidden(place: tuple[bool, float]) -> int:
+        right, top = place
+        left = share + beside if right else share - beside - width
+        near = (left - beside, left + width + beside), (top - height - beside, top + beside)
+        return sum(near[0][0] <= x <= near[0][1] and near[1][0] <= y <= near[1][1] for x, y in taken)
+
+    sides = [right for right in (True, False) if (share - beside - width > 0, share + beside + width < 1)[right]]
+    right, top = min(((side, 0.97 - 0.05 * step) for step in range(18) for side in sides or (False,)), key=hidden)
     axes.text(
         share + (beside if right else -beside),
-        0.97,
+        top,
         text,
         transform=axes.transAxes,
         size=TEXT,
@@ -126,6 +143,15 @@ def _mark_suggestion(axes: Axes, rate: float, mean: Line, across: Span, length: 
         path_effects=[withStroke(linewidth=3, foreground=WHITE)],
         zorder=6,
     )
+
+
+def _filled(line: Line) -> Line:
+    """The points of a line, and so many between them that none of it is passed over."""
+    if len(line) < 2:
+        return line
+    rates, losses = zip(*line, strict=True)
+    between = np.geomspace(rates[0], rates[-1], 200)
+    return [*line, *zip(between.tolist(), np.interp(np.log(between), np.log(rates), losses).tolist(), strict=True)]
 
 
 def _finite(rates: Sequence[float], losses: Sequence[float]) -> Line:

@@ -16,18 +16,20 @@ from neocog.plots.charts import (
     FOOT,
     GAP,
     MARGIN,
-    Key,
     Look,
     Span,
     add_axes,
     add_chart,
+    cut_text,
     fitted,
+    heading,
     height_of,
     loss_span,
     plural,
     short_name,
     write,
 )
+from neocog.plots.keys import Key
 from neocog.plots.numbers import POINTS, text_width
 from neocog.plots.seeds import swarm
 from neocog.plots.style import (
@@ -126,7 +128,7 @@ def plot_reproduction(reproduction: Reproduction) -> Drawing:
     lines = [cards[first : first + columns] for first in range(0, len(cards), columns)]
     heights = [max(card.height for card in line) + FOOT for line in lines]
     inner = width - 2 * MARGIN
-    title = fitted(_title(reproduction), HEADING, inner)
+    title = heading(_title(reproduction), inner)
     caption = fitted(_caption(reproduction), SMALL, inner)
     key = Key(_entries(cards), inner, lined=False)
     foot = MARGIN + height_of(caption, SMALL) + GAP
@@ -182,14 +184,12 @@ def _facts(each: Reproduced) -> str:
 
 def _where(figure: Figure) -> str:
     """Where the published figure lies beside ours, in words."""
-    if figure.in_range is None:
-        return ""
-    if figure.at_least:
+    if figure.at_least and figure.in_range is not None:
         return f"the published figure is {'true' if figure.in_range else 'not true'} of all our seeds"
-    if figure.in_range:
-        return "the published figure lies in our range"
-    within = ", but in the interval for one more seed" if figure.expected else ""
-    return f"the published figure lies outside our range{within}"
+    if figure.expected is None:
+        return ""
+    lies = f"the published figure lies {'in' if figure.expected else 'outside'} the 95 % interval"
+    return f"{lies}, but outside our range" if figure.expected and figure.out_of_range else lies
 
 
 def _spread(shares: Sequence[float]) -> str:
@@ -200,18 +200,19 @@ def _spread(shares: Sequence[float]) -> str:
 
 
 def _title(reproduction: Reproduction) -> str:
-    """How many published accuracies lie in our range; "more than 98 %" has no place in it, nor beside one seed."""
+    """How many published accuracies lie in our interval; "more than 98 %" has no place in it, nor beside one seed."""
     told = {
-        each.name: each.called_test.in_range
+        each.name: each.called_test.expected
         for each in reproduction.recipes
-        if each.called_test.n > 1 and not each.called_test.at_least and each.called_test.in_range is not None
+        if not each.called_test.at_least and each.called_test.expected is not None
     }
     if not told:
         return "Published accuracies beside ours"
     if len(told) == 1:
         ((name, inside),) = told.items()
-        return f"{short_name(name)}: the published accuracy lies {'in' if inside else 'outside'} the range of our seeds"
-    return f"{sum(map(bool, told.values()))} of {len(told)} published accuracies lie in the range of our seeds"
+        return f"{short_name(name)}: the published accuracy lies {'in' if inside else 'outside'} the 95 % interval"
+    count = sum(map(bool, told.values()))
+    return f"{count} of {len(told)} published accuracies lie in the 95 % interval for one more seed of ours"
 
 
 def _caption(reproduction: Reproduction) -> str:
@@ -219,11 +220,21 @@ def _caption(reproduction: Reproduction) -> str:
     spread = "bars: 95 % prediction interval for one more seed; bands: from the lowest to the highest seed"
     if most < 2:
         spread = "one seed has no interval and no band"
+    elif cut := cut_text(_whole_intervals(reproduction), (0, 100), "%"):
+        spread = spread.replace("one more seed;", f"one more seed, {cut};")
     logged = any(each.log.published or each.log.ours for each in reproduction.recipes)
     losses = (
         " Losses as the lessons print them: of the last batch, or its mean since the line before." if logged else ""
     )
     return f"Each mark of ours is one seed; ±: standard deviation; {spread}.{losses}"
+
+
+def _whole_intervals(reproduction: Reproduction) -> list[tuple[float, float]]:
+    """The prediction intervals in per cent, before they end where an accuracy does."""
+    from neocog.statistics.reproduction import prediction_interval
+
+    called = [each.called_test.ours for each in reproduction.recipes if each.called_test.n > 1]
+    return [(100 * low, 100 * high) for low, high in map(prediction_interval, called)]
 
 
 def _entries(cards: Sequence[_Card]) -> tuple[tuple[str, Look], ...]:

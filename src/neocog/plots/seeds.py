@@ -16,13 +16,18 @@ from neocog.plots.charts import (
     Look,
     add_axes,
     axis_title,
+    cut_text,
     fitted,
+    heading,
     height_of,
     metric_span,
     plural,
+    possible,
+    scaled_title,
     short_name,
     unit_of,
     value_text,
+    within,
     write,
 )
 from neocog.plots.numbers import text_width
@@ -47,9 +52,10 @@ _MOST_NAMED = 3  # failed seeds
 
 @dataclass(frozen=True)
 class _Row:
-    """One side as it is shown: the mean with half its interval, texts, its seeds and their levels in the swarm."""
+    """One side as it is shown: the mean, the ends of its interval, texts, its seeds and their levels in the swarm."""
 
-    interval: tuple[float, float] | None
+    mean: float | None
+    interval: tuple[float, float] | None  # the mean itself where there is none; None without a mean
     name: str
     facts: str
     values: Mapping[int, float]
@@ -82,7 +88,8 @@ def plot_seeds(comparison: Comparison) -> Figure:
     """Each seed of each side as a mark, the best side on top; below its marks the mean with its interval, as a bar.
 
     Marks that would overlap lie on one another. With two to four sides, thin lines join the marks of one seed. The
-    title is the verdict. Each side has, below its name, its mean ± half the width of the interval, and n.
+    title is the verdict. Each side has, below its name, its mean ± the standard deviation over its seeds, and n. An
+    interval ends where its metric does, such as at 100 %, and the caption says so.
 
     Args:
         comparison: what `neocog.compare` gives.
@@ -103,13 +110,15 @@ def plot_seeds(comparison: Comparison) -> Figure:
     rows = [_row(side, values, metric, len(sides)) for side, values in zip(sides, shown, strict=True)]
     names = max(max(text_width(row.name, TEXT), text_width(row.facts, SMALL)) for row in rows)
     length = _WIDTH - names - 2 * MARGIN - 2 * GAP
-    ends = [mean + sign * half for mean, half in (row.interval for row in rows if row.interval) for sign in (-1, 1)]
+    limits, intervals = possible(metric), [row.interval for row in rows if row.interval]
+    cut = cut_text(intervals, limits, unit_of(metric))
+    ends = [end for interval in intervals for end in within(*interval, limits)]
     span = metric_span([value for values in shown for value in values.values()], ends, metric, length)
     places = [{seed: span.share(value) * length for seed, value in row.values.items()} for row in rows]
     rows = [replace(row, levels=swarm(across)) for row, across in zip(rows, places, strict=True)]
 
-    title = fitted(comparison.verdict, HEADING, _WIDTH - 2 * MARGIN)
-    caption = fitted(_caption(comparison, rows), SMALL, _WIDTH - 2 * MARGIN)
+    title = heading(comparison.verdict, _WIDTH - 2 * MARGIN)
+    caption = fitted(_caption(comparison, rows, cut), SMALL, _WIDTH - 2 * MARGIN)
     tall = sum(row.height for row in rows)
     foot = MARGIN + height_of(caption, SMALL) + GAP + FOOT
     figure = new_figure(_WIDTH, foot + tall + 2 * GAP + height_of(title, HEADING) + MARGIN)
@@ -118,29 +127,30 @@ def plot_seeds(comparison: Comparison) -> Figure:
     axes = add_axes(figure, (_WIDTH - MARGIN - length, foot, length, tall), "seeds")
     axes.set_ylim(0, tall)  # inches
     span.put_on(axes, "x")
-    axes.set_xlabel(axis_title(metric))
+    axes.set_xlabel(scaled_title(axis_title(metric), span))
     axes.yaxis.set_visible(False)
     axes.spines["left"].set_visible(False)
-    _draw_rows(axes, rows)
+    _draw_rows(axes, rows, limits)
     _write_names(figure, rows, MARGIN + names, foot + tall)
     return figure
 
 
 def _row(side: Side, values: Mapping[int, float], metric: Metric, sides: int) -> _Row:
-    interval, found = None, side.interval
+    mean, interval, found = None, None, side.interval
     facts = ["no seed finished"]
     if found:
-        interval = found.mean * metric.scale, (found.half_width or 0.0) * metric.scale
-        spread = "" if found.half_width is None else f" ± {value_text(interval[1], metric)}"
-        facts = [f"{value_text(interval[0], metric)}{spread} {unit_of(metric)}, n = {len(values)}"]
+        mean, half = found.mean * metric.scale, (found.half_width or 0.0) * metric.scale
+        interval = mean - half, mean + half
+        spread = "" if found.sd is None else f" ± {value_text(found.sd * metric.scale, metric)}"
+        facts = [f"{value_text(mean, metric)}{spread} {unit_of(metric)}, n = {len(values)}"]
     if side.failures:
         facts.append(_failed(side.failures))
     widest = _MANY_NAMES if sides > _MANY else _NAMES
     name = fitted(short_name(side.name), TEXT, widest)
-    return _Row(interval, name, fitted("; ".join(facts), SMALL, widest), values)
+    return _Row(mean, interval, name, fitted("; ".join(facts), SMALL, widest), values)
 
 
-def _draw_rows(axes: Axes, rows: Sequence[_Row]) -> None:
+def _draw_rows(axes: Axes, rows: Sequence[_Row], limits: tuple[float, float]) -> None:
     top, places = axes.get_ylim()[1], []
     for position, row in enumerate(rows):
         middle = top - row.height / 2
@@ -159,11 +169,10 @@ def _draw_rows(axes: Axes, rows: Sequence[_Row]) -> None:
             zorder=3,
             gid="seeds",
         )
-        if row.interval:
-            mean, half = row.interval
-            ends, height = [mean - half, mean + half], base - _MEAN / 2
-            axes.plot(ends, [height] * 2, color=BLACK, linewidth=1.6, zorder=4, gid="interval")
-            axes.plot([mean], [height], "|", color=BLACK, markersize=9, markeredgewidth=1.8, zorder=4, gid="mean")
+        if row.mean is not None and row.interval:
+            height = base - _MEAN / 2
+            axes.plot(within(*row.interval, limits), [height] * 2, color=BLACK, linewidth=1.6, zorder=4, gid="interval")
+            axes.plot([row.mean], [height], "|", color=BLACK, markersize=9, markeredgewidth=1.8, zorder=4, gid="mean")
         top -= row.height
         if position + 1 < len(rows):
             axes.axhline(top, color=LIGHT, linewidth=0.5)
@@ -208,13 +217,14 @@ def _failed(seeds: Collection[int]) -> str:
     return f"seeds {', '.join(first)} and {last} failed" if first else f"seed {last} failed"
 
 
-def _caption(comparison: Comparison, rows: Sequence[_Row]) -> str:
+def _caption(comparison: Comparison, rows: Sequence[_Row], cut: str) -> str:
     most = max(len(row.values) for row in rows)
     parts = ["Each mark is one seed"]
     if len(rows) in _JOINED and len(comparison.sides) > 1:
         parts.append("thin lines join the same seed")
     if most > 1:
-        parts.append(f"bar and ±: {100 * comparison.confidence:g} % interval of the mean (Student's t)")
+        interval = f"{100 * comparison.confidence:g} % interval of the mean (Student's t){f', {cut}' * bool(cut)}"
+        parts.append(f"bar: {interval}; ±: standard deviation over seeds")
     else:
         parts.append("one seed has no interval")
     return "; ".join(parts) + "."

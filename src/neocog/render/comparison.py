@@ -7,13 +7,13 @@ from typing import Any
 
 from rich.cells import cell_len
 
-from neocog.render.words import TextStyle, gap, items, mean_text, p_text, prose, seconds_text
+from neocog.render.words import TextStyle, few_pictures, gap, items, mean_text, p_text, prose, seconds_text
 from neocog.statistics.comparison import Comparison, Difference, RunComparison
 from neocog.statistics.many_runs import RunComparisons
 from neocog.statistics.power import POWER
 from neocog.tables import table
 
-_MOST_PICTURES = 20  # of those on which two runs differ; the JSON has all
+_MOST_PICTURES = 20  # of those on which two runs differ; --json and --out have all
 _MOST_FAILURES = 3  # of each side
 _ROOM_FOR_NAMES = 36  # signs, for two names beside the figures of their pair
 
@@ -48,7 +48,7 @@ def _comparison_parts(comparison: Comparison, style: TextStyle) -> list[str]:
         prose(comparison.verdict, style, strong=True),
         items(_costs(comparison), style),
         *_test(comparison, style),
-        items([*_failures(comparison), *(f"note: {note}" for note in comparison.notes)], style),
+        items([*_failures(comparison), *(f"note: {note}" for note in _notes(comparison))], style),
         items(_conditions(comparison), style),
     ]
     return [part for part in parts if part]
@@ -93,14 +93,16 @@ def _pair_table(comparison: Comparison, style: TextStyle) -> str:
 
 def _method(comparison: Comparison) -> str:
     methods = [pair.difference.method for pair in comparison.pairs if pair.difference.half_width is not None]
+    sure = f"{comparison.confidence * 100:g} %"
+    wins = f"P: share of seeds in which A is better, with its {sure} interval (Wilson)"
     if not methods:
-        return "so few seeds give no interval of A − B; that of P is Wilson's"
+        return f"A − B: so few seeds give no interval; {wins}"
     named = _listed(list(dict.fromkeys(methods)))
-    text = f"{comparison.confidence * 100:g} % intervals; of A − B over paired seeds: {named}; of P: Wilson"
+    text = f"A − B: mean difference ± its {sure} interval over paired seeds ({named}); {wins}"
     if comparison.correction:
         return f"{text}; an interval is that of its pair alone, while p, which decides, is corrected for all pairs"
     if " would " in comparison.verdict:
-        return f"{text}; to show a difference: in {POWER * 100:g} % of comparisons like this one"
+        return f"{text}; would show: in {POWER * 100:g} % of repetitions with so many seeds"
     return text
 
 
@@ -131,6 +133,10 @@ def _test(comparison: Comparison, style: TextStyle) -> list[str]:
         return ["test accuracy: not measured, the data has no test part"]
     told = "the test part was opened once a run, after the last step; it is not what the choice was made on"
     return [f"{prose(f'{told}:', style)}\n{gap(style)}{table(['side', '>test accuracy ± sd, %', '>n'], rows, style)}"]
+
+
+def _notes(comparison: Comparison) -> list[str]:
+    return [*comparison.notes, *few_pictures(comparison.conditions)]
 
 
 def _failures(comparison: Comparison) -> list[str]:
@@ -202,7 +208,7 @@ def _pictures(comparison: RunComparison, names: Sequence[str], style: TextStyle)
     heading = "the pictures on which one is right and the other wrong, the most certain mistake first"
     if count > len(shown):
         heading = f"{len(shown)} of the {count:,} pictures on which one is right and the other wrong, the most certain "
-        heading += f"mistakes first; {count - len(shown):,} are left out here, the JSON has all"
+        heading += f"mistakes first; {count - len(shown):,} are left out here, --json or --out has all"
     rows = [_picture(each) for each in shown]
     return [f"{prose(f'{heading}:', style)}\n{gap(style)}{table(['picture', 'true', *names], rows, style)}"]
 
@@ -235,7 +241,7 @@ def _many_parts(comparison: RunComparisons, style: TextStyle) -> list[str]:
         "decides, is corrected for all pairs"
     )
     about = "This speaks of these trained networks, not of the recipes that made them: --seeds compares those. "
-    pictures = "Give two of the runs to see the pictures on which they differ; the JSON has all."
+    pictures = "Give two of the runs to see the pictures on which they differ; --json or --out has all."
     return [
         _measured(comparison.pairs, style),
         f"{table(columns, rows, style)}\n{gap(style)}{prose(method, style)}",

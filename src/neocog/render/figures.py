@@ -26,13 +26,13 @@ def main_table(reproduction: Reproduction, style: Style) -> str:
         ]
         # A name once is enough for the eye; Markdown may be searched and sorted.
         rows += [[each.name if place == 0 or style == "markdown" else "", *cells] for place, cells in enumerate(own)]
-    columns = ["recipe", "figure", ">published", ">ours", ">n", ">our range", "in range", "95 %"]
+    columns = ["recipe", "figure", ">published", ">ours", ">n", "in 95 %", ">our range", "in range"]
     return table(columns, rows, style)
 
 
 def figures_table(figures: Sequence[Figure], style: Style) -> str:
     """One line a figure, with the interval in which one more seed of ours is expected."""
-    columns = ["figure", ">published", ">ours", ">n", ">our range", "in range", ">one more seed", "95 %"]
+    columns = ["figure", ">published", ">ours", ">n", ">95 % interval", "in 95 %", ">our range", "in range"]
     return table(columns, [_row(figure, full=True) for figure in figures], style)
 
 
@@ -43,13 +43,12 @@ def _row(figure: Figure, *, full: bool) -> list[str]:
         published_text(figure),
         spread_text(figure),
         str(figure.n),
-        f"{number(figure, low)}–{number(figure, high)}" if figure.n > 1 else NONE,
-        _yes(figure.in_range),
     ]
     if full:
         interval = figure.prediction
         cells.append(f"{number(figure, interval[0], 1)}–{number(figure, interval[1], 1)}" if interval else NONE)
-    return [*cells, _yes(figure.expected)]
+    between = f"{number(figure, low)}–{number(figure, high)}" if figure.n > 1 else NONE
+    return [*cells, _yes(figure.expected), between, _yes(figure.in_range)]
 
 
 def _log_cells(figures: Sequence[Figure]) -> list[str]:
@@ -68,9 +67,9 @@ def _log_cells(figures: Sequence[Figure]) -> list[str]:
         published,
         ours,
         str(min(figure.n for figure in figures)),
+        within([figure.expected for figure in figures]),
         "",
         within([figure.in_range for figure in figures]),
-        within([figure.expected for figure in figures]),
     ]
 
 

@@ -23,7 +23,7 @@ def rates_text(found: RateRange) -> str:
 
 
 def _curve(found: RateRange) -> str:
-    """One line for every few steps; bars go from the lowest loss to the highest of those before it explodes."""
+    """One line for every few steps; bars go from 0 to the highest loss of those before it explodes."""
     every = max(1, math.ceil(len(found.rates) / _LINES))
     # The last place stays in: it is where the loss has exploded, if it has.
     places = sorted({*range(0, len(found.rates), every), len(found.rates) - 1})
@@ -32,9 +32,9 @@ def _curve(found: RateRange) -> str:
     rows = []
     for place in places:
         loss = found.smoothed[place]
-        share = min(1.0, (loss - low) / (high - low)) if high > low else 1.0
+        share = min(1.0, loss / high) if high > 0 else 0.0
         beyond = "…" if loss > high else ""
-        rows.append([f"{found.rates[place]:.2g}", f"{loss:.4f}", "█" * max(1, round(share * _BAR)) + beyond])
+        rows.append([f"{found.rates[place]:.2g}", f"{loss:.4f}", "█" * max(0, round(share * _BAR)) + beyond])
     return table([">rate", ">smoothed loss", ""], rows)
 
 

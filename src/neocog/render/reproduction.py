@@ -8,12 +8,12 @@ from statistics import fmean, stdev
 from neocog.render.figures import LOGS, NONE, Style, figures_table, main_table, number, published_text, spread_text
 from neocog.render.words import wrapped
 from neocog.statistics.paired import PairedDifference
-from neocog.statistics.reproduction import Figure, Reproduced, Reproduction, chance_in_range
+from neocog.statistics.reproduction import FEWEST_FOR_RANGE, Figure, Reproduced, Reproduction, chance_in_range
 from neocog.tables import table
 
 
 def reproduction_text(reproduction: Reproduction) -> str:
-    """The main table, the mended twins, each recipe's log and what lies outside our range, at most 100 signs wide."""
+    """The main table, the mended twins, each recipe's log and what lies outside, at most 100 signs wide."""
     parts = [
         _changes(reproduction),
         main_table(reproduction, "text"),
@@ -24,7 +24,7 @@ def reproduction_text(reproduction: Reproduction) -> str:
             for each in reproduction.recipes
             if (logged := _logged(each))
         ),
-        _section("outside our range", [*_outside(reproduction), *_expected_outside(reproduction)]),
+        _section(_outside_title(reproduction), [*_outside(reproduction), *_expected_outside(reproduction)]),
         _section("failed", _failures(reproduction)),
         _section("notes", _notes(reproduction)),
         _section("conditions", _conditions(reproduction)),
@@ -49,7 +49,8 @@ def reproduction_markdown(reproduction: Reproduction) -> str:
     for each in reproduction.recipes:
         parts += _recipe_parts(each)
     outside = _outside(reproduction)
-    parts += ["## Outside our range", _listed(outside) if outside else "Nothing."]
+    title = _outside_title(reproduction)
+    parts += [f"## {title[0].upper()}{title[1:]}", _listed(outside) if outside else "Nothing."]
     parts += _expected_outside(reproduction)
     if failures := _failures(reproduction):
         parts += ["## Failed", _listed(failures)]
@@ -70,7 +71,7 @@ def price(each: Reproduced) -> str:
     if gain.mean == 0 and not gain.sd:
         sentence = f"{twin} gives the same test accuracy as {each.name}, seed by seed (n = {gain.n})"
     elif gain.p is not None and gain.p > 0.05:
-        seen = f"{gain.mean * 100:+.2f}{_plus_minus(gain)} points of test accuracy with {twin}"
+        seen = f"{_signed(gain.mean)}{_plus_minus(gain)} points of test accuracy with {twin}"
         sentence = f"whether {subject} costs anything can't be told with {gain.n} seeds: {seen} ({_known(gain)})"
     elif gain.n == 1:
         sentence = f"{twin} has {points} {'more' if gain.mean > 0 else 'less'} ({_known(gain)})"
@@ -85,18 +86,27 @@ def _reading(reproduction: Reproduction) -> list[str]:
     """How to read the main table."""
     seeds = max((len(each.seeds) for each in reproduction.recipes), default=0)
     lines = [
-        "ours: mean ± standard deviation of n seeds; in range: the published figure lies between our lowest and our "
-        "highest seed; 95 %: it lies in the 95 % prediction interval for one more seed."
+        "ours: mean ± standard deviation of n seeds; in 95 %: the published figure lies in the 95 % prediction "
+        "interval, where one more seed of ours would lie in 95 of 100 cases; in range: it lies between our lowest and "
+        "our highest seed."
     ]
     if seeds > 1:
-        chance = f"{chance_in_range(seeds) * 100:.0f} %"
-        lines.append(f"One more seed of ours would itself be in the range of {seeds} in {chance} of cases.")
+        out = f"{(1 - chance_in_range(seeds)) * 100:.0f} %"
+        lines.append(
+            f"Go by the interval: the range of {seeds} seeds is narrow, and even another seed of ours would miss it in "
+            f"{out} of cases."
+        )
+    if any(len(each.of_kind(kind)) for each in reproduction.recipes for kind in ("log loss", "log accuracy")):
+        lines.append(
+            "loss log, accuracy log: the lines that the lesson printed while it trained, each held against ours at the "
+            "same step; '4 of 6' means that 4 of its 6 lines lie in the interval, or in the range."
+        )
     if seeds == 1:
         lines.append("One seed has no deviation, no range and no interval; train more with --seeds.")
     if any(figure.at_least for each in reproduction.recipes for figure in each.figures):
         lines.append(
-            "over: the lesson says no more than that; in range where all our seeds are above it, 95 % where all of the "
-            "prediction interval is."
+            "over: the lesson says no more than that; in range where all our seeds are above it, in 95 % where all of "
+            "the prediction interval is."
         )
     if any(figure.cut for each in reproduction.recipes for figure in each.figures):
         lines.append(
@@ -123,7 +133,7 @@ def _twin_parts(reproduction: Reproduction, style: Style) -> list[str]:
             str(each.twin),
             _share(each.twin_accuracy),
             str(each.gain.n) if each.gain else "0",
-            f"{each.gain.mean * 100:+.2f}{_plus_minus(each.gain)}" if each.gain else NONE,
+            f"{_signed(each.gain.mean)}{_plus_minus(each.gain)}" if each.gain else NONE,
             f"× {each.times:.2f}" if each.times is not None else NONE,
         ]
         for each in told
@@ -204,14 +214,27 @@ def _log_title(each: Reproduced) -> str:
     return "; ".join(parts)
 
 
+def _outside_title(reproduction: Reproduction) -> str:
+    ranged = any(figure.n >= FEWEST_FOR_RANGE for each in reproduction.recipes for figure in each.figures)
+    return "outside the 95 % interval or our range" if ranged else "outside the 95 % interval"
+
+
 def _outside(reproduction: Reproduction) -> list[str]:
     return [
         f"{each.name}, {figure.what}: published {published_text(figure)}, ours {spread_text(figure)} "
-        f"({number(figure, min(figure.as_printed))}–{number(figure, max(figure.as_printed))}, n = {figure.n}), "
-        + ("in the 95 % interval" if figure.expected else "outside the 95 % interval, too")
+        f"({number(figure, min(figure.as_printed))}–{number(figure, max(figure.as_printed))}, n = {figure.n}): "
+        + _where(figure)
         for each in reproduction.recipes
         for figure in each.outside
     ]
+
+
+def _where(figure: Figure) -> str:
+    if figure.at_least:
+        return "not all of ours are above it"
+    if figure.expected:
+        return "in the 95 % interval, but outside our range"
+    return "outside the 95 % interval" + (", and outside our range" if figure.out_of_range else "")
 
 
 def _expected_outside(reproduction: Reproduction) -> list[str]:
@@ -222,17 +245,20 @@ def _expected_outside(reproduction: Reproduction) -> list[str]:
         for figure in each.figures
         if figure.in_range is not None and not figure.at_least
     ]
-    outside = sum(figure.in_range is False for figure in judged)
-    if not outside:
-        return []
     beyond = sum(figure.expected is False for figure in judged)
-    by_range = sum(1 - chance_in_range(figure.n) for figure in judged)
-    return [
-        f"{outside} of {len(judged)} figures are outside our range, where chance alone would put up to {by_range:.2g}, "
-        "were each lesson one more seed of ours (fewer where figures are cut); outside the 95 % interval: "
-        f"{beyond}, where chance would put about {0.05 * len(judged):.2g}. The lines of one log hang together, so both "
-        "counts vary more than throws of a coin."
-    ]
+    ranged = [figure for figure in judged if figure.n >= FEWEST_FOR_RANGE]
+    outside = sum(figure.out_of_range for figure in ranged)
+    if not beyond and not outside:
+        return []
+    of = f"of {len(judged)} figures" if len(judged) > 1 else "of one figure"
+    text = f"Outside the 95 % interval: {beyond} {of}; about {0.05 * len(judged):.2g} would be by chance."
+    if ranged:
+        by_chance = sum(1 - chance_in_range(figure.n) for figure in ranged)
+        text += f" Outside our range: {outside} of {len(ranged)}; up to {by_chance:.2g} would be by chance."
+    text += " By chance means: if the lesson's training was just one more seed of ours."
+    if any(figure.kind != "accuracy" for figure in judged):
+        text += " The lines of one log tend to lie in or out together, so these counts vary widely."
+    return [text]
 
 
 def _failures(reproduction: Reproduction) -> list[str]:
@@ -289,6 +315,10 @@ def _share(values: Sequence[float]) -> str:
         return NONE
     spread = f" ± {stdev(values) * 100:.2f}" if len(values) > 1 else ""
     return f"{fmean(values) * 100:.2f}{spread}"
+
+
+def _signed(share: float) -> str:
+    return f"{share * 100:+.2f}".replace("-", "−")
 
 
 def _plus_minus(gain: PairedDifference) -> str:

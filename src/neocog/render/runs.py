@@ -11,6 +11,7 @@ from textwrap import wrap
 from typing import Any, Literal
 
 from neocog.evaluation import Evaluation
+from neocog.recipe import shipped_recipes
 from neocog.summary import Summary
 from neocog.tables import WIDTH, table
 
@@ -46,8 +47,8 @@ def evaluation_markdown(evaluation: Evaluation) -> str:
 def train_text(results: Mapping[str, Any]) -> str:
     """The answer of a training: how good, how sure, how long, how large, and where it lies.
 
-    Of a published recipe also what its lesson measures in its own way, and what is wrong with that; no figure is held
-    against the lesson's own.
+    Of a published recipe also what its lesson measures in its own way, what is wrong with that, and where our seeds
+    are held against the lesson's own figure; one training says too little of it.
     """
     threads = f", {results['threads']} thread{'s' * (results['threads'] > 1)}" if results["device"] == "cpu" else ""
     pictures = f"{results['train_pictures']:,} pictures"
@@ -62,7 +63,7 @@ def train_text(results: Mapping[str, Any]) -> str:
         ("parameters", f"{results['parameters']:,}"),
         ("run", str(results["run"])),
     ]
-    lines += [("as published", text) for text in _as_published(results)]
+    lines += [(label, _wrapped(text)) for label, text in _of_lesson(results)]
     return "\n".join(f"{label:<{_LABEL}}{text}" for label, text in lines)
 
 
@@ -119,11 +120,27 @@ def _why_no_test(results: Mapping[str, Any]) -> str:
     return "the data has no test part" if results.get("open_test", True) else "the test part was kept closed"
 
 
-def _as_published(results: Mapping[str, Any]) -> list[str]:
-    """What a lesson measures in its own way, an item each; its later lines are indented to stand below the first."""
+def _of_lesson(results: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What a lesson measures in its own way, its faults, and where they are mended: labels and texts."""
     found = results.get("as_published")
     if found is None:
         return []
+    lines = [("as published", text) for text in _own_measures(found, results["test_openings"])]
+    if changed := found.get("changed"):  # an older neocog didn't say
+        text = f"{', '.join(changed)}, so no longer as published; the lesson's faults may not apply"
+        return [*lines, ("changed", text)]
+    lines += [("as published", f"fault: {fault}") for fault in found["faults"]]
+    if found["faults"] and found.get("twin"):  # nor did it know these
+        lines.append(("mended in", found["twin"]))
+    if found.get("reported") is not None:
+        more = "more than " * found["at_least"]
+        ours = f"; `neocog reproduce {results['recipe']}` holds seeds against it"
+        shipped = results["recipe"] in shipped_recipes()
+        lines.append(("lesson", f"reports {more}{_percent(found['reported'])}{ours * shipped}"))
+    return lines
+
+
+def _own_measures(found: Mapping[str, Any], openings: int) -> list[str]:
     items = []
     own_way = found["part"] != "test" or found["dropout"]
     if own_way and found["accuracy"] is not None:  # else it is the test accuracy, which stands above
@@ -137,17 +154,12 @@ def _as_published(results: Mapping[str, Any]) -> list[str]:
         values = [str(int(share * 100 + 1e-9)) for share in meter]  # cut, not rounded, as the lessons print them
         if len(values) > _MOST_VALUES:
             values = [*values[: _MOST_VALUES // 2], "…", *values[-_MOST_VALUES // 2 :]]
-        times = f"(opened {results['test_openings']} times)"
-        items.append(f"the test set as progress meter: {' '.join(values)} % {times}")
-    if changed := found.get("changed"):  # an older neocog didn't say
-        items.append(f"changed in {', '.join(changed)}, so the lesson's faults may not apply")
-    else:
-        items += found["faults"]
-    return [_wrapped(item) for item in items]
+        items.append(f"the test set as progress meter: {' '.join(values)} % (opened {openings} times)")
+    return items
 
 
 def _wrapped(text: str) -> str:
-    """Lines that fit beside a label, where a number keeps its per cent sign."""
+    """Lines that fit beside a label, the later ones below the first; a number keeps its per cent sign."""
     kept = text.replace(" %", "\N{NO-BREAK SPACE}%")
     lines = wrap(kept, WIDTH - _LABEL, break_on_hyphens=False)
     return f"\n{' ' * _LABEL}".join(lines).replace("\N{NO-BREAK SPACE}", " ")

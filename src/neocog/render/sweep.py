@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from neocog.render.words import TextStyle, items, mean_text, p_text, prose, seconds_text
+from neocog.render.words import TextStyle, few_pictures, items, mean_text, p_text, prose, seconds_text
 from neocog.statistics.comparison import Metric
 from neocog.statistics.sweep import Configuration, Sweep
 from neocog.tables import table
@@ -28,7 +28,7 @@ def _parts(sweep: Sweep, style: TextStyle) -> list[str]:
         prose(sweep.verdict, style, strong=True),
         prose(sweep.optimism or "", style),
         prose(_test(sweep), style),
-        items([*_failures(sweep), *(f"note: {note}" for note in sweep.notes)], style),
+        items([*_failures(sweep), *(f"note: {note}" for note in _notes(sweep))], style),
         items(_conditions(sweep), style),
         _command(sweep, style),
     ]
@@ -75,11 +75,14 @@ def _how(sweep: Sweep) -> str:
     methods = list(dict.fromkeys(each.method for each in compared if each.p is not None))
     if not methods:
         return "one seed has no standard deviation and no interval" if sweep.seeds == 1 else ""
-    spread = "± after a mean is the standard deviation over its seeds; "
-    interval = f"{sweep.confidence * 100:g} % intervals of best − this over paired seeds: {', '.join(methods)}"
-    return (
-        f"{spread}{interval}; p adjusted by Holm's method for all pairs; up to {1 - sweep.confidence:.2g} tells apart"
-    )
+    spread = "± after a mean is the standard deviation over its seeds"
+    sure = f"{sweep.confidence * 100:g} %"
+    interval = f"best − this: mean difference ± its {sure} interval over paired seeds ({', '.join(methods)})"
+    decides = f"p up to {1 - sweep.confidence:.2g} tells apart"
+    if sweep.pairs > 1:
+        pair = "an interval is that of its pair alone, while p, which decides"
+        decides = f"{pair}, is corrected for all {sweep.pairs:,} pairs (Holm); {decides}"
+    return f"{spread}; {interval}; {decides}"
 
 
 def _test(sweep: Sweep) -> str:
@@ -91,6 +94,10 @@ def _test(sweep: Sweep) -> str:
         f"test accuracy of the best: {found.mean * 100:.2f}{spread} % (n = {found.n}); the test part was opened once "
         "for each of its runs, after the choice; it is not what the choice was made on"
     )
+
+
+def _notes(sweep: Sweep) -> list[str]:
+    return [*sweep.notes, *few_pictures(sweep.conditions)]
 
 
 def _failures(sweep: Sweep) -> list[str]:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from textwrap import wrap
-from typing import Literal
+from typing import Any, Literal
 
 from neocog.statistics.comparison import Metric, Side
 from neocog.tables import WIDTH
 
 TextStyle = Literal["text", "markdown"]
 _TIED = "\N{NO-BREAK SPACE}"
+_FEW_PICTURES = 100  # fewer: one of them is more than a point of accuracy
 
 
 def prose(text: str, style: TextStyle, *, strong: bool = False) -> str:
@@ -59,6 +60,19 @@ def mean_text(side: Side, metric: Metric, none: str) -> str:
 def seconds_text(side: Side, none: str) -> str:
     """The mean seconds of a training."""
     return f"{sum(side.seconds.values()) / len(side.seconds):.1f}" if side.seconds else none
+
+
+def few_pictures(conditions: Mapping[str, Any]) -> list[str]:
+    """A note where a single validation picture moves an accuracy by more than a point; none where they are enough.
+
+    >>> few_pictures({"validation_pictures": 7})
+    ['7 validation pictures: one is 14.29 points; --set dataset.validation=0.3 holds out more']
+    """
+    count = conditions.get("validation_pictures")
+    if not count or count >= _FEW_PICTURES:
+        return []
+    worth = f"{count} validation picture{'s' * (count > 1)}: one is {100 / count:.2f} points"
+    return [f"{worth}; --set dataset.validation=0.3 holds out more"]
 
 
 def p_text(p: float | None, none: str) -> str:

@@ -24,6 +24,7 @@ from neocog.statistics.paired import PairedDifference, WinShare, paired_differen
 from neocog.statistics.verdict import verdict_of_many, verdict_of_runs, verdict_of_two
 
 ALPHA = round(1 - CONFIDENCE, 12)
+_LEAST_SECONDS = 1.0  # of a training; a shorter one mostly starts up, so its ratio to another says nothing
 
 
 @dataclass(frozen=True)
@@ -171,13 +172,21 @@ class Comparison:
         return next((pair for pair in self.pairs if {pair.first, pair.second} == {first, second}), None)
 
     def cost(self, first: str, second: str) -> Cost:
-        """What the first side costs beside the second, as ratios; seconds are those of the seeds both finished."""
+        """What the first side costs beside the second, as ratios; seconds are those of the seeds both finished.
+
+        Where a mean training took under a second there is no ratio of seconds.
+        """
         sides = {side.name: side for side in self.sides}
         ours, theirs = sides[first], sides[second]
         seeds = ours.seconds.keys() & theirs.seconds.keys()
         seconds = [sum(side.seconds[seed] for seed in seeds) for side in (ours, theirs)]
+        long = min(seconds) >= _LEAST_SECONDS * len(seeds)
         return Cost(
-            first, second, ratio(ours.parameters, theirs.parameters), ratio(ours.macs, theirs.macs), ratio(*seconds)
+            first,
+            second,
+            ratio(ours.parameters, theirs.parameters),
+            ratio(ours.macs, theirs.macs),
+            ratio(*seconds) if long else None,
         )
 
     def as_dict(self) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from neocog.statistics.paired import PairedDifference, paired_difference
 
+FEWEST_FOR_RANGE = 3  # seeds: one more of two would itself be outside their range in two of three cases
 Kind = Literal["accuracy", "log loss", "log accuracy", "batch accuracy"]
 
 
@@ -75,6 +76,14 @@ class Figure:
         if self.at_least:
             return min(self.ours) > self.published
         return self._within(min(self.as_printed), max(self.as_printed)) if self.n > 1 else None
+
+    @property
+    def out_of_range(self) -> bool:
+        """Whether the published figure is outside a range that says something: that of three seeds or more.
+
+        "Over 98 %" needs no range: one seed that isn't above it is enough.
+        """
+        return self.in_range is False and (self.at_least or self.n >= FEWEST_FOR_RANGE)
 
     @property
     def expected(self) -> bool | None:
@@ -161,8 +170,13 @@ class Reproduced:
 
     @property
     def outside(self) -> tuple[Figure, ...]:
-        """The figures that our seeds do not reproduce: published outside our range."""
-        return tuple(figure for figure in self.figures if figure.in_range is False)
+        """The figures that our seeds do not reproduce, or not surely: outside the 95 % interval, or outside our range.
+
+        "Over 98 %" is among them where not all our seeds are above it.
+        """
+        return tuple(
+            each for each in self.figures if each.out_of_range or (each.expected is False and not each.at_least)
+        )
 
     @cached_property
     def gain(self) -> PairedDifference | None:

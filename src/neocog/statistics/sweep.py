@@ -12,6 +12,9 @@ from neocog.evaluation import CONFIDENCE, MeanInterval, mean_interval
 from neocog.statistics.comparison import Comparison, Metric, Pair, Side
 from neocog.statistics.holm import holm
 from neocog.statistics.paired import PairedDifference, paired_difference, win_share
+from neocog.statistics.verdict import MOST_SEEDS_ADVISED, needed_seeds
+
+_ROUNDING = 1e-12  # of a metric: smaller differences come from adding up in another order
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,14 @@ class Configuration:
     def name(self) -> str:
         """What tells it from the others."""
         return self.side.name
+
+    def __repr__(self) -> str:
+        """Its name with mean ± standard deviation over seeds, in the metric's own unit."""
+        found = self.side.interval
+        if found is None:
+            return f"<{self.name}: no seed finished>"
+        spread = "" if found.sd is None else f" ± {found.sd:.4f}"
+        return f"<{self.name}: {found.mean:.4f}{spread} (n = {found.n})>"
 
 
 @dataclass(frozen=True)
@@ -98,7 +109,28 @@ class Sweep:
         if not alike:
             every = len(others) + 1 == len(self.configurations)
             return f"{start}; it beats all others{'' if every else ' that finished'}"
-        return f"{start}; {alike} other{'s' * (alike > 1)} can't be told apart from it"
+        return f"{start}; {alike} other{'s' * (alike > 1)} can't be told apart from it; {self._more_seeds}"
+
+    @property
+    def pairs(self) -> int:
+        """How many pairs of configurations there are, of those that finished a seed: what Holm corrects p for."""
+        finished = sum(bool(each.side.values) for each in self.configurations)
+        return finished * (finished - 1) // 2
+
+    @property
+    def _more_seeds(self) -> str:
+        """How many seeds would tell the best from the closest that isn't told apart.
+
+        Each p is taken to be corrected for all pairs, as the smallest one is; so fewer seeds may do.
+        """
+        rivals = [each.difference for each in self.configurations if each.difference and not each.apart]
+        if not rivals:
+            return "more seeds are needed"
+        closest = min(rivals, key=lambda found: abs(found.mean))
+        needed = needed_seeds(closest, (1 - self.confidence) / self.pairs) if closest.n > 1 else None
+        if needed is None or not self.seeds < needed <= MOST_SEEDS_ADVISED:
+            return "more seeds are needed"
+        return f"about {needed:,} seeds would show the closest one's {self.metric.text(abs(closest.mean))}"
 
     @property
     def optimism(self) -> str | None:
@@ -111,8 +143,11 @@ class Sweep:
         honest, apparent = (f"{each * metric.scale:.{metric.digits}f} {unit}" for each in (left.honest, left.apparent))
         how = f"chosen without one seed and measured on that seed, the winner reaches {honest}"
         counted = f"mean over {left.n} seeds left out"
-        if lost <= 0:
-            return f"{how}, no worse than the {apparent} that it was chosen by ({counted})"
+        if len(set(left.winners)) == 1:
+            # Then the two means are equal by arithmetic, which says nothing of luck.
+            return f"the same configuration wins whichever seed is left out ({left.n} seeds, one at a time)"
+        if lost <= _ROUNDING:  # different winners that tie but for rounding
+            return f"{how}, just as by the seeds that it was chosen by ({counted})"
         return (
             f"the best of many looks better than it is: {how}, {metric.text(lost)} worse than the {apparent} that it "
             f"was chosen by ({counted})"

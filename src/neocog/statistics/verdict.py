@@ -10,6 +10,7 @@ from neocog.statistics.power import seeds_needed, smallest_difference
 
 if TYPE_CHECKING:
     from neocog.statistics.comparison import Metric, Pair, RunComparison, Side
+    from neocog.statistics.paired import PairedDifference
 
 MOST_SEEDS_ADVISED = 1000  # beyond, the sentence says what the seeds at hand would have shown
 
@@ -29,7 +30,7 @@ def verdict_of_two(first: Side, second: Side, pair: Pair | None, metric: Metric,
         return f"{pair.first} beats {pair.second} by {by} (n = {found.n:,}, P = {pair.wins.share:.2f})"
 
     cannot = f"{first.name} and {second.name} can't be told apart with {seeds}"
-    needed = _needed(pair, alpha)
+    needed = needed_seeds(found, alpha)
     if needed and needed <= MOST_SEEDS_ADVISED:
         return f"{cannot}; about {needed:,} would show a difference of {metric.text(abs(found.mean))}"
     shown = smallest_difference(found.n, found.sd or 0.0)
@@ -118,14 +119,13 @@ def _unpaired(first: Side, second: Side) -> str:
     return f"{first.name} and {second.name} finished no seed in common"
 
 
-def _needed(pair: Pair, alpha: float) -> int | None:
-    """About how many seeds would show the difference seen; None where there is none to show."""
-    found = pair.difference
-    if not found.sd:
-        return 1 + ceil(-log2(alpha))  # as many equal differences as the sign test wants
+def needed_seeds(found: PairedDifference, alpha: float) -> int | None:
+    """About how many seeds would show the difference seen at that level; None where there is none to show."""
     if not found.mean:
         return None
-    needed = seeds_needed(found.mean, found.sd)
+    if not found.sd:
+        return 1 + ceil(-log2(alpha))  # as many equal differences as the sign test wants
+    needed = seeds_needed(found.mean, found.sd, confidence=1 - alpha)
     step = int(10 ** max(0, floor(log10(needed)) - 1))
     return ceil(needed / step) * step
 

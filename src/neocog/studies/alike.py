@@ -153,10 +153,16 @@ def _held_out_alike(sides: Sequence[GivenSide], part: str) -> tuple[list[GivenSi
                 f"for {side.label}; give --set dataset.{part}={wanted} for all"
             )
     value = some[0][1] if some else "auto" if part == "validation" else 0
-    without = [side.label for side, own_value in zip(sides, own, strict=True) if own_value != value]
+    given_none = [side for side, own_value in zip(sides, own, strict=True) if own_value != value]
+    without = [side.label for side in given_none]
     if not without:
         return list(sides), []
     made = [replace(side, recipe=side.recipe.changed({f"dataset.{part}": value})) for side in sides]
+    if part == "validation" and any("dataset.validation" in side.asked for side in given_none):
+        return made, [
+            "dataset.validation = 0 was asked for, but sides are compared on validation pictures: "
+            f"dataset.validation = {value} for all sides"
+        ]
     hold, their = ("holds", "its") if len(without) == 1 else ("hold", "their")
     return made, [
         f"{', '.join(without)} {hold} out no {part} part of {their} own: dataset.{part} = {value} for all sides"

@@ -19,7 +19,7 @@ from neocog.studies.alike import made_alike, same_pictures
 from neocog.studies.measures import cost_of, metric_called, side_of
 from neocog.studies.predictions import compare_runs
 from neocog.studies.saving import check_out, new_folder, save_texts
-from neocog.studies.seeds import Outcome, seeds_of, train_jobs
+from neocog.studies.seeds import Outcome, check_processes, check_seeds, seeds_of, train_jobs
 from neocog.studies.sides import Given, GivenSide, read_sides
 from neocog.studies.watching import Watcher
 
@@ -75,6 +75,9 @@ def compare(
     everywhere: dict[str, Any] = {"dataset.name": None if data is None else name_given(data)}
     everywhere |= {"train.device": device, "train.precision": precision}
     given = read_sides(sides, set or {}, {key: value for key, value in everywhere.items() if value is not None})
+    if seeds is not None:
+        check_seeds(seeds)
+    check_processes(processes)
     check_out(out)
     if seeds is None and all(side.run for side in given):
         others: dict[str, Any] = {"vary": vary, "data": data, "metric": metric, "set": set or None}

@@ -97,9 +97,11 @@ def normalized(values: Mapping[str, Any]) -> dict[str, Sequence[Any] | Range]:
 
 
 def read_range(key: str, text: str) -> Range | None:
-    """`0.001..0.1` as a range; None for anything else. Raises RecipeError when its ends are the wrong way round."""
+    """`0.001..0.1` as a range; None for anything else. Raises RecipeError for ends that make none."""
     found = _RANGE.fullmatch(text)
     if not found:
+        if "," not in text:
+            _refuse_half_range(key, text)
         return None
     low, high = (tomllib.loads(f"value = {end}")["value"] for end in found.groups())
     if not low < high:
@@ -134,8 +136,9 @@ def drawn(choices: Choices, count: int, seed: int) -> tuple[list[dict[str, Any]]
     (Bergstra & Bengio 2012, "Random search for hyper-parameter optimization"). The numbers come from the stream
     (seed, "sweep"); the first ones stay the same when more are asked for.
     """
-    if count < 1:
-        raise RecipeError(f"--random {count}: give a whole number of 1 or more")
+    for option, number, least in (("random", count, 1), ("seed", seed, 0)):
+        if isinstance(number, bool) or not isinstance(number, int) or number < least:
+            raise RecipeError(f"{option} = {number!r}: give a whole number of {least} or more")
     random = numpy_stream(seed, "sweep")
     found: list[dict[str, Any]] = []
     seen: set[str] = set()
@@ -183,7 +186,17 @@ def _toml(value: Any) -> str:
 def _value(key: str, text: str) -> Any:
     if _RANGE.fullmatch(text):
         raise RecipeError(f"{key}: the range {text.strip()} must stand alone, without other values beside it")
+    _refuse_half_range(key, text)
     return parse_changes([f"{key}={text.strip()}"])[key]
+
+
+def _refuse_half_range(key: str, text: str) -> None:
+    """Raises RecipeError for a number, two dots, and something else; a folder may have two dots in its name."""
+    ends = [end.strip() for end in text.split("..")]
+    wrong = [end for end in ends if not re.fullmatch(_NUMBER, end)]
+    if len(ends) == 2 and len(wrong) == 1 and "/" not in text:
+        what = f"the end '{wrong[0]}' of the range is no number" if wrong[0] else "one end of the range is missing"
+        raise RecipeError(f"{key}={text.strip()}: {what}; write LOW..HIGH, such as 0.001..0.1")
 
 
 def _pieces(key: str, text: str) -> list[str]:

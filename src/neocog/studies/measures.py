@@ -22,6 +22,8 @@ def metric_called(name: str) -> Metric:
     """
     known = {key.replace("_", "-"): metric for key, metric in METRICS.items()}
     if name.replace("_", "-") not in known:
+        if part := [key for key in known if name and name in key]:  # too short to be near
+            raise RecipeError(f"unknown metric '{name}'; did you mean '{part[0]}'? Known: {', '.join(sorted(known))}")
         raise RecipeError(unknown("metric", name, known))
     return known[name.replace("_", "-")]
 

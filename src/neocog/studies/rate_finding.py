@@ -38,6 +38,7 @@ from neocog.studies.grid import value_text
 from neocog.training import Observer, Point, fit, refuse_unfit
 
 FEWEST_STEPS = 20
+_USUAL = {"low": "1e-7", "high": "10"}
 _LOWEST_RATE, _HIGHEST_RATE = 1e-30, 1e38  # beyond these, numbers of float32 end, and the ratio of two rates is none
 
 Watch = Callable[[int, int, float], None]
@@ -232,12 +233,15 @@ def _command(
 
 
 def _check(low: float, high: float, steps: int, seeds: int) -> None:
-    if not (math.isfinite(high) and 0 < low < high):
-        raise RecipeError(f"rates from {low:g} to {high:g}: give a --low above 0 and a --high above it")
+    for option, rate in (("low", low), ("high", high)):
+        if not math.isfinite(rate):
+            raise RecipeError(f"{option} = {rate:g}: give a number, such as {_USUAL[option]}")
+    if not 0 < low < high:
+        raise RecipeError(f"rates from {low:g} to {high:g}: give a low above 0 and a high above it")
     if low < _LOWEST_RATE or high > _HIGHEST_RATE:
         raise RecipeError(
             f"rates from {low:g} to {high:g}: float32 can't tell such numbers from 0 or infinity; "
-            f"give a --low of {_LOWEST_RATE:g} or more and a --high of {_HIGHEST_RATE:g} or less"
+            f"give a low of {_LOWEST_RATE:g} or more and a high of {_HIGHEST_RATE:g} or less"
         )
     if steps < FEWEST_STEPS:
         raise RecipeError(f"steps = {steps}: too few to see where a loss falls; give {FEWEST_STEPS} or more")

@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,8 @@ from neocog.render.runs import as_json
 from neocog.statistics.reproduction import Figure, LossLog, Reproduced, Reproduction, cut
 from neocog.steps import Published
 from neocog.studies.saving import check_out, new_folder, save_texts
-from neocog.studies.seeds import Job, Outcome, Watcher, check_seeds, train_jobs
+from neocog.studies.seeds import Job, Outcome, Watcher, check_processes, check_seeds, train_jobs
+from neocog.studies.sides import exists
 
 
 def reproduce(
@@ -57,6 +59,7 @@ def reproduce(
         Interrupted: Ctrl-C; what had finished is kept.
     """
     check_seeds(seeds)
+    check_processes(processes)
     if not isinstance(set, Mapping | None):
         raise RecipeError(f"set is a {type(set).__name__}; give a mapping such as {{'train.iterations': 500}}")
     check_out(out)
@@ -92,18 +95,40 @@ def lessons_of(
     Raises RecipeError for a name that is no recipe, a recipe that isn't published, and two of one name.
     """
     lessons: list[tuple[Recipe, Recipe | None]] = []
-    for name in dict.fromkeys(map(str, names or published_recipes())):
-        recipe = Recipe.load(name, changes)
+    called: list[str] = []
+    for given in names or published_recipes():
+        if not isinstance(given, str | Path):
+            raise RecipeError(
+                f"a name is of type {type(given).__name__}; give names apart, each a recipe or a TOML file, such as "
+                'reproduce("mlp", "model-a")'
+            )
+        name = str(given)
+        if name in called:
+            raise RecipeError(f"recipe '{name}' is given twice; give it once, and more seeds for more trainings")
+        called.append(name)
+        recipe = _loaded(name, changes)
         if recipe.published is None:
             raise RecipeError(
                 f"recipe '{name}' has no [published] table, so there is nothing to hold it against; "
-                f"these have one: {', '.join(published_recipes())}"
+                f"{_reproducible(name)}"
             )
         if recipe.name in (other.name for other, _ in lessons):
             raise RecipeError(f"two recipes are called '{recipe.name}', so their lines can't be told apart; rename one")
         twin = recipe.published.twin if twins else None
         lessons.append((recipe, None if twin is None else Recipe.load(twin, changes)))
     return lessons
+
+
+def _loaded(name: str, changes: Mapping[str, Any] | None) -> Recipe:
+    plain = Path(name).suffix != ".toml" and len(Path(name).parts) <= 1 and not exists(name)
+    if plain and name not in shipped_recipes():
+        raise RecipeError(f"there is no recipe '{name}'; {_reproducible(name)}")
+    return Recipe.load(name, changes)
+
+
+def _reproducible(name: str) -> str:
+    known = published_recipes()
+    return f"these can be reproduced, the nearest first: {', '.join(get_close_matches(name, known, len(known), 0))}"
 
 
 def published_recipes() -> list[str]:

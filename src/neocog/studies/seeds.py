@@ -126,8 +126,7 @@ def train_jobs(
         NeocogError: a job can't be trained as it is; nothing has been trained then.
         Interrupted: Ctrl-C; what is finished is kept.
     """
-    if processes is not None:
-        _refuse_below_one("processes", processes)
+    check_processes(processes)
     place = SEEDS if store is None else Path(store)
     study = _Study(watcher or Watcher())
     try:
@@ -218,6 +217,12 @@ def check_seeds(seeds: object) -> None:
         raise RecipeError(
             f"seeds = {seeds}: give {MOST_SEEDS:,} or fewer; 1,000 tell differences that matter to nobody"
         )
+
+
+def check_processes(processes: object) -> None:
+    """Raises RecipeError when so many trainings can't go on at once; None is what suits the machine."""
+    if processes is not None:
+        _refuse_below_one("processes", processes)
 
 
 def _refuse_below_one(what: str, number: object) -> None:

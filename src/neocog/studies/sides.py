@@ -32,6 +32,7 @@ class GivenSide:
     model: Model | None = None
     run: Run | None = None  # where a finished run was given, without changes of its own
     lesson: str | None = None  # the recipe's name where it had a [published] table, which is no part of a comparison
+    asked: tuple[str, ...] = ()  # the keys that were set in this very call
 
 
 def read_sides(
@@ -92,6 +93,7 @@ def _read_side(given: Given, shared: Mapping[str, Any], forced: Mapping[str, Any
         model=model,
         run=None if own else run,
         lesson=recipe.name if recipe.published else None,
+        asked=tuple(changes),
     )
 
 
@@ -106,15 +108,15 @@ def _taken_apart(given: Given) -> tuple[Plain, dict[str, Any], str]:
         return what, changes | own, " ".join([text, *words])
     if not isinstance(given, str):
         raise RecipeError(
-            f"a side is a {type(given).__name__}; give a recipe's name, a file, a run, a Recipe, or a pair of one of "
-            'these and its changes, such as ("model-a", {"optimizer.lr": 0.02})'
+            f"a side is of type {type(given).__name__}; give a recipe's name, a file, a run, a Recipe, or a pair of "
+            'one of these and its changes, such as ("model-a", {"optimizer.lr": 0.02})'
         )
     if not given.strip():
         raise RecipeError("a side is empty; give a recipe's name, a TOML file or a run directory")
-    if given in shipped_recipes() or _exists(given):
+    if given in shipped_recipes() or exists(given):
         return given, {}, given
     start, *own_words = _words(given)
-    if "=" in start and not _exists(start):
+    if "=" in start and not exists(start):
         raise RecipeError(
             f"'{given}' is a change without its recipe; put both into one pair of quotes, such as \"model-a {start}\""
         )
@@ -155,10 +157,11 @@ def _label(what: Plain, text: str) -> str:
 
 
 def _is_folder(what: str | Path) -> bool:
-    return str(what) not in shipped_recipes() and _exists(what) and Path(what).is_dir()
+    return str(what) not in shipped_recipes() and exists(what) and Path(what).is_dir()
 
 
-def _exists(what: str | Path) -> bool:
+def exists(what: str | Path) -> bool:
+    """Whether there is such a file or folder; a text that can't be a path is none."""
     try:
         return Path(what).exists()
     except (OSError, ValueError):  # too long for a name, or with a zero byte

@@ -26,7 +26,8 @@ from neocog.statistics.sweep import Configuration, Sweep, rank
 from neocog.studies.grid import Choices, drawn, grid, normalized, value_text
 from neocog.studies.measures import cost_of, metric_called, side_of
 from neocog.studies.saving import check_out, new_folder, save_texts
-from neocog.studies.seeds import Outcome, check_seeds, seeds_of, train_jobs
+from neocog.studies.seeds import Outcome, check_processes, check_seeds, seeds_of, train_jobs
+from neocog.studies.sides import exists
 from neocog.studies.watching import Watcher
 
 SEEDS = 3
@@ -76,10 +77,11 @@ def sweep(
     Raises a NeocogError when something given can't be used; every configuration is tried before the first is trained.
     How they are told apart stands at `statistics.sweep.rank`, how far the best may be believed at `left_out`.
     """
-    tell = tell or warn
     measure = metric_called(metric)
     check_seeds(seeds)
+    check_processes(processes)
     check_out(out)
+    _refuse_no_recipe(recipe)
     choices = normalized(values)
     _check_keys(choices, Recipe.load(recipe) if not isinstance(recipe, Recipe) else recipe)
     changes, notes = (grid(choices), []) if random is None else drawn(choices, random, seed)
@@ -100,7 +102,10 @@ def sweep(
         seeds_of(one, seeds, name, model=model, data=arrays, open_test=False)
         for name, (_, one, model) in zip(names, tried, strict=True)
     ]
-    tell(_announcement(len(tried), seeds))
+    if tell is None:
+        tell = warn
+    else:  # a plan is nothing to warn of
+        tell(_announcement(len(tried), seeds))
     # Seed by seed, so that what is finished when one stops is the same for all configurations.
     jobs = [job for row in zip(*by_configuration, strict=True) for job in row]
     outcomes = train_jobs(jobs, processes=processes, watcher=watcher, progress=progress, tell=tell)
@@ -120,6 +125,14 @@ def sweep(
         notes=tuple(notes),
     )
     return _saved(ranked, out)
+
+
+def _refuse_no_recipe(recipe: str | Path | Recipe) -> None:
+    if isinstance(recipe, str) and "=" in recipe and not exists(recipe):
+        raise RecipeError(
+            f"'{recipe}' is a key with its values, and the recipe before it is missing; write one, as in: "
+            f"neocog sweep fast {shlex.quote(recipe)}"
+        )
 
 
 def _check_keys(choices: Choices, recipe: Recipe) -> None:
@@ -143,7 +156,7 @@ def _recipes(
     made: list[tuple[Mapping[str, Any], Recipe, Model | None]] = []
     places: set[tuple[str, Any]] = set()
     notes = []
-    carved = False
+    carved = asked = False
     for own in changes:
         # A callable is a value like any other in Python; the recipe has its name.
         model = own.get("model.factory")
@@ -151,6 +164,7 @@ def _recipes(
         one = base.changed({**shared, **named})
         if one.dataset.validation == 0:
             one, carved = one.changed({"dataset.validation": "auto"}), True
+            asked = "dataset.validation" in named
         # Its progress meter would open the test part; and what training finds out of the data is found out anew.
         one = one.model_copy(update={"published": None, "resolved": None})
         refuse_foreign_code(one, model)
@@ -160,7 +174,12 @@ def _recipes(
         else:
             places.add(place)
             made.append((own, one, model))
-    if carved:
+    if asked:
+        notes.append(
+            "dataset.validation = 0 was asked for, but configurations are ranked on validation pictures: "
+            "dataset.validation = auto"
+        )
+    elif carved:
         notes.append(f"{base.name} holds out no validation part of its own: dataset.validation = auto")
     if len(made) == 1:
         only = _name(made[0][0], list(made[0][0]))
