@@ -9,7 +9,7 @@ from typing import Any
 from neocog import workflow
 from neocog.errors import NeocogError
 from neocog.finished import Run
-from neocog.studies.seeds import Job, Outcome
+from neocog.studies.jobs import Job, Outcome
 
 
 def train_at_hand(jobs: Sequence[Job], **_: Any) -> list[Outcome]:

@@ -15,7 +15,7 @@ from PIL import Image
 
 from conftest import ENVIRONMENT, STEPS, TINY, Answer
 from neocog.studies import comparing
-from neocog.studies.seeds import Interrupted
+from neocog.studies.jobs import Interrupted
 from neocog.workflow import train
 
 Cli = Callable[..., Answer]

@@ -14,8 +14,8 @@ import neocog
 from at_hand import train_at_hand
 from conftest import Answer
 from neocog.studies import reproducing
+from neocog.studies.jobs import Interrupted, Job, Outcome
 from neocog.studies.reproducing import published_recipes
-from neocog.studies.seeds import Interrupted, Job, Outcome
 
 Command = Callable[..., Answer]
 LESSON = """

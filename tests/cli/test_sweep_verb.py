@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from neocog.studies import sweeping
-from neocog.studies.seeds import Interrupted
+from neocog.studies.jobs import Interrupted
 
 SETTINGS = ("train.iterations=6", "loader.batch_size=8", "optimizer.name=sgd")
 WORDS = ["sweep", "fast", "optimizer.lr=0.1,1e-7", "--data", "shapes", "--seeds", 2, "--device", "cpu"]

@@ -20,7 +20,7 @@ from neocog.statistics.comparison import METRICS, Comparison, RunComparison, Sid
 from neocog.studies import comparing
 from neocog.studies.alike import differences, made_alike, values_of
 from neocog.studies.comparing import compare
-from neocog.studies.seeds import Interrupted, Job, Outcome
+from neocog.studies.jobs import Interrupted, Job, Outcome
 from neocog.studies.sides import read_sides
 from neocog.workflow import train
 

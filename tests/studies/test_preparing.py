@@ -19,8 +19,9 @@ from conftest import STEPS, TINY
 from neocog.errors import DataError, DeviceError, LayerError, NeocogError, RecipeError
 from neocog.recipe import Recipe
 from neocog.studies import preparing
+from neocog.studies.jobs import Job
 from neocog.studies.preparing import Order, prepare
-from neocog.studies.seeds import Job, train_jobs
+from neocog.studies.seeds import train_jobs
 
 Arrays = tuple[np.ndarray, np.ndarray]
 RECIPE = Recipe.load("fast", {**STEPS, "model.layers": TINY})

@@ -15,8 +15,8 @@ from neocog.errors import RecipeError, RunError, TrainingError
 from neocog.recipe import Recipe, shipped_recipes
 from neocog.statistics.reproduction import Reproduced
 from neocog.studies import reproducing
+from neocog.studies.jobs import Job, Outcome
 from neocog.studies.reproducing import published_recipes, reproduce
-from neocog.studies.seeds import Job, Outcome
 
 STEPS = """
 [dataset]

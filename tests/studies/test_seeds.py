@@ -23,7 +23,8 @@ from conftest import ENVIRONMENT, STEPS, TINY
 from neocog.errors import NeocogError
 from neocog.recipe import Recipe
 from neocog.studies import crew, seeds
-from neocog.studies.seeds import Interrupted, Job, Outcome, Watcher, seeds_of, train_jobs
+from neocog.studies.jobs import Interrupted, Job, Outcome, Watcher
+from neocog.studies.seeds import seeds_of, train_jobs
 from neocog.studies.store import sweep, train_into
 
 Arrays = tuple[np.ndarray, np.ndarray]
@@ -48,7 +49,8 @@ sys.name = ""
 SCRIPT = """
 import sys
 from neocog.recipe import Recipe
-from neocog.studies.seeds import Watcher, seeds_of, train_jobs
+from neocog.studies.jobs import Watcher
+from neocog.studies.seeds import seeds_of, train_jobs
 
 class Loud(Watcher):
     def finished(self, outcome):

@@ -11,8 +11,9 @@ import pytest
 from rich.console import Console
 
 from neocog.recipe import Recipe
-from neocog.studies.seeds import Job, Outcome, seeds_of
-from neocog.studies.watching import SeedTable, Watcher
+from neocog.studies.jobs import Job, Outcome, Watcher
+from neocog.studies.seeds import seeds_of
+from neocog.studies.watching import SeedTable
 
 RECIPE = Recipe.load("fast")
 

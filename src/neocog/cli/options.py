@@ -125,7 +125,7 @@ def data_progress() -> Iterator[Progress]:
 @contextmanager
 def many_trainings() -> Iterator[dict[str, Any]]:
     """The watcher, progress and tell of a study. Ctrl-C in it is one line of what is kept, and exit status 130."""
-    from neocog.studies.seeds import Interrupted
+    from neocog.studies.jobs import Interrupted
     from neocog.studies.watching import SeedTable
 
     try:

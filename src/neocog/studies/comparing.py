@@ -16,12 +16,12 @@ from neocog.render.runs import as_json
 from neocog.statistics.comparison import Comparison, RunComparison, Side, compare_sides
 from neocog.statistics.many_runs import RunComparisons
 from neocog.studies.alike import made_alike, same_pictures
+from neocog.studies.jobs import Outcome, Watcher
 from neocog.studies.measures import cost_of, metric_called, side_of
 from neocog.studies.predictions import compare_runs
 from neocog.studies.saving import check_out, new_folder, save_texts
-from neocog.studies.seeds import Outcome, check_processes, check_seeds, seeds_of, train_jobs
+from neocog.studies.seeds import check_processes, check_seeds, seeds_of, train_jobs
 from neocog.studies.sides import Given, GivenSide, read_sides
-from neocog.studies.watching import Watcher
 
 SEEDS = 10
 
@@ -64,7 +64,7 @@ def compare(
         split: for finished runs alone, the part that they are compared on: "test" (unless given) or "val".
         processes: how many trainings at once.
         out: the directory to make; by default runs/compare-A-B-1, -2, …, and none for finished runs alone.
-        watcher: told of each training; see `studies.watching`.
+        watcher: told of each training; see `studies.jobs.Watcher`.
 
     Raises a NeocogError when something given can't be used; before training starts wherever that can be known.
     """

@@ -7,17 +7,14 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from threading import Lock, Thread
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from neocog.errors import RunError
+from neocog.studies.jobs import Job, Watcher
 from neocog.studies.preparing import Arrays, Order, portable
-from neocog.studies.watching import Watcher
 from neocog.studies.worker import Worker
-
-if TYPE_CHECKING:
-    from neocog.studies.seeds import Job
 
 _LISTENED = 0.2  # seconds; Ctrl-C breaks into no endless wait on Windows
 

@@ -9,7 +9,7 @@ from neocog.finished import Data, Run, open_data
 from neocog.networks import Model, build
 from neocog.recipe import Recipe
 from neocog.statistics.comparison import METRICS, Metric, Side
-from neocog.studies.seeds import Outcome
+from neocog.studies.jobs import Outcome
 from neocog.summary import summarize
 from neocog.training import refuse_unfit
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -22,11 +22,9 @@ from neocog.finished import Tell, name_given, open_data
 from neocog.networks import Model, build, model_changes, refuse_foreign_code, slow_notes
 from neocog.randomness import torch_stream
 from neocog.recipe import Recipe
+from neocog.studies.jobs import Job
 from neocog.studies.store import place_of
 from neocog.training import refuse_unfit
-
-if TYPE_CHECKING:
-    from neocog.studies.seeds import Job
 
 Arrays = tuple[Any, Any] | list[Any]  # pictures and labels, as the user gave them
 

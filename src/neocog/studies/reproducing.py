@@ -20,8 +20,9 @@ from neocog.render.reproduction import reproduction_markdown
 from neocog.render.runs import as_json
 from neocog.statistics.reproduction import Figure, LossLog, Reproduced, Reproduction, cut
 from neocog.steps import Published
+from neocog.studies.jobs import Job, Outcome, Watcher
 from neocog.studies.saving import check_out, new_folder, save_texts
-from neocog.studies.seeds import Job, Outcome, Watcher, check_processes, check_seeds, train_jobs
+from neocog.studies.seeds import check_processes, check_seeds, train_jobs
 from neocog.studies.sides import exists
 
 

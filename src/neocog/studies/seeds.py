@@ -4,83 +4,24 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 from neocog.data import Progress
 from neocog.errors import RecipeError
-from neocog.finished import Data, Run, Tell, warn
+from neocog.finished import Data, Tell, warn
 from neocog.networks import Model
 from neocog.recipe import Recipe
 from neocog.run import RUNS
 from neocog.studies.crew import Crew
+from neocog.studies.jobs import Interrupted, Job, Outcome, Watcher
 from neocog.studies.preparing import Order, prepare
 from neocog.studies.store import finished, open_for_work
-from neocog.studies.watching import Watcher
 from neocog.studies.worker import attempt
-
-__all__ = ["Interrupted", "Job", "Outcome", "Watcher", "seeds_of", "train_jobs"]
 
 MOST_SEEDS = 10_000
 SEEDS = RUNS / "seeds"  # where finished seeds are kept unless another place is given
-
-
-@dataclass(frozen=True)
-class Job:
-    """One training: a recipe with its seed, on whose behalf, and what of it is in memory only.
-
-    `label` is what a table of many calls it. `model` is as in `neocog.train`; code must be named here even where the
-    recipe names it. `data` is (images, labels); names and folders stand in the recipe.
-    """
-
-    label: str
-    recipe: Recipe
-    model: Model | None = None
-    data: Data | None = None
-    open_test: bool = True
-
-    @property
-    def seed(self) -> int:
-        """The seed of its recipe."""
-        return self.recipe.train.seed
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What became of a job: its finished run, or one line that says why there is none.
-
-    `reused` says that the run was in the store already, or that another job of the same call is the same training.
-    """
-
-    job: Job
-    run: Run | None
-    error: str | None = None
-    reused: bool = False
-
-
-class Interrupted(KeyboardInterrupt):
-    """Ctrl-C while jobs were trained; `outcomes` are those that were done, and finished runs stay where they are.
-
-    `total` is how many jobs there were; None where Ctrl-C came before it was known which of them are finished.
-    """
-
-    def __init__(self, outcomes: Sequence[Outcome], total: int | None = None) -> None:
-        super().__init__()
-        self.outcomes = list(outcomes)
-        self.total = total
-
-    def __str__(self) -> str:
-        """One line for people.
-
-        >>> str(Interrupted([], 6))
-        'interrupted: 0 of 6 runs are finished and kept; the same command goes on from there'
-        """
-        done = sum(outcome.run is not None for outcome in self.outcomes)
-        what = f"{done} of {self.total} runs are finished and kept"
-        if self.total is None:
-            what = "nothing has been trained yet, and what was finished before is kept"
-        return f"interrupted: {what}; the same command goes on from there"
 
 
 def seeds_of(

@@ -24,11 +24,11 @@ from neocog.render.sweep import sweep_markdown
 from neocog.statistics.comparison import Side
 from neocog.statistics.sweep import Configuration, Sweep, rank
 from neocog.studies.grid import Choices, drawn, grid, normalized, value_text
+from neocog.studies.jobs import Outcome, Watcher
 from neocog.studies.measures import cost_of, metric_called, side_of
 from neocog.studies.saving import check_out, new_folder, save_texts
-from neocog.studies.seeds import Outcome, check_processes, check_seeds, seeds_of, train_jobs
+from neocog.studies.seeds import check_processes, check_seeds, seeds_of, train_jobs
 from neocog.studies.sides import exists
-from neocog.studies.watching import Watcher
 
 SEEDS = 3
 _MOST_DRAWN = 30  # rows of the picture
@@ -72,7 +72,7 @@ def sweep(
         metric: "accuracy", "loss" or "macro-f1".
         processes: how many trainings at once.
         out: the directory to make; by default runs/sweep-RECIPE-1, -2, …
-        watcher: told of each training; see `studies.watching`.
+        watcher: told of each training; see `studies.jobs.Watcher`.
 
     Raises a NeocogError when something given can't be used; every configuration is tried before the first is trained.
     How they are told apart stands at `statistics.sweep.rank`, how far the best may be believed at `left_out`.

@@ -1,4 +1,4 @@
-"""Watching many trainings: what happens to each, told as it happens; and a live table of it for the terminal."""
+"""A live table of many trainings, for the terminal."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from statistics import mean, stdev
-from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.live import Live
@@ -15,37 +14,10 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-if TYPE_CHECKING:
-    from neocog.studies.seeds import Job, Outcome
+from neocog.studies.jobs import Job, Outcome, Watcher
 
 _EVERY = 0.1  # seconds between two pictures of the table
 _RUNNING = 4  # seeds that are named; the others are counted
-
-
-class Watcher:
-    """Something that watches `train_jobs`. Each method does nothing unless a subclass says otherwise.
-
-    The order is: `planned` once; for each job `started`, `progress` now and then and `finished`, or `finished` alone
-    when its run was there already; `close` last, also when all is stopped early. All come from the calling thread.
-    """
-
-    def planned(self, jobs: Sequence[Job]) -> None:
-        """These are to be trained, or taken as they are where they are finished."""
-
-    def started(self, job: Job) -> None:
-        """A training has begun."""
-
-    def progress(self, job: Job, done: int, total: int, loss: float | None) -> None:
-        """So many of its steps are done; `loss` is the last point's mean training loss, None before the first."""
-
-    def finished(self, outcome: Outcome) -> None:
-        """A job is done: trained, found finished, or failed."""
-
-    def remark(self, text: str) -> None:
-        """Something worth knowing about how the jobs are trained."""
-
-    def close(self) -> None:
-        """There is nothing more to watch."""
 
 
 class SeedTable(Watcher):
