@@ -63,16 +63,8 @@ def train(
 
     Raises a NeocogError when something given can't be used; before training starts wherever that can be known.
     """
-    if not isinstance(set, Mapping | None):
-        raise RecipeError(f"set is a {type(set).__name__}; give a mapping such as {{'optimizer.lr': 0.02}}")
-    changes = dict(set or {})
     given = {"train.seed": seed, "train.device": device, "train.precision": precision}
-    changes |= {key: value for key, value in given.items() if value is not None}
-    if data is not None:
-        changes["dataset.name"] = name_given(data)
-    changes |= model_changes(model)
-    chosen = recipe.changed(changes) if isinstance(recipe, Recipe) else Recipe.load(recipe, changes)
-    refuse_foreign_code(chosen, model)
+    chosen = recipe_with(recipe, data, model, set, given)
 
     tell = tell or warn
     RunDirectory.check_place(run)
@@ -110,6 +102,29 @@ def train(
     trained = fit(network, dataset.train, chosen, normalization, compute, dataset.validation, watchers)
     directory.write_weights(network)
     return _finished(directory, chosen, dataset, compute, trained, model, open_test, published)
+
+
+def recipe_with(
+    recipe: str | Path | Recipe,
+    data: Data | None,
+    model: Model | None,
+    set: Mapping[str, Any] | None,
+    given: Mapping[str, Any],
+) -> Recipe:
+    """The recipe with all that was asked for besides it; of `given`, by dotted key, what is None changes nothing.
+
+    Raises a NeocogError for what can't be read, and for code that the user has not named.
+    """
+    if not isinstance(set, Mapping | None):
+        raise RecipeError(f"set is a {type(set).__name__}; give a mapping such as {{'optimizer.lr': 0.02}}")
+    changes = dict(set or {})
+    changes |= {key: value for key, value in given.items() if value is not None}
+    if data is not None:
+        changes["dataset.name"] = name_given(data)
+    changes |= model_changes(model)
+    chosen = recipe.changed(changes) if isinstance(recipe, Recipe) else Recipe.load(recipe, changes)
+    refuse_foreign_code(chosen, model)
+    return chosen
 
 
 def summarize(

@@ -15,10 +15,8 @@ from at_hand import train_at_hand
 from conftest import STEPS, TINY, fill
 from neocog.errors import LayerError, NeocogError, RecipeError, RunError, TrainingError
 from neocog.finished import Run
-from neocog.recipe import Recipe
 from neocog.statistics.comparison import METRICS, Comparison, RunComparison, Side, compare_sides
 from neocog.studies import comparing
-from neocog.studies.alike import differences, made_alike, values_of
 from neocog.studies.comparing import compare
 from neocog.studies.jobs import Interrupted, Job, Outcome
 from neocog.studies.sides import read_sides
@@ -50,119 +48,6 @@ def labels(*given: Any) -> list[str]:
     return [side.label for side in read_sides(given, {})]
 
 
-# What may be a side
-
-
-def test_a_side_is_a_name_with_changes_in_one_text() -> None:
-    plain, changed = read_sides(["model-a", "model-a  optimizer.lr=0.02 loader.batch_size=64"], {})
-    assert (plain.label, plain.recipe.optimizer.lr) == ("model-a", 0.01)
-    assert changed.label == "model-a optimizer.lr=0.02 loader.batch_size=64"
-    assert (changed.recipe.optimizer.lr, changed.recipe.loader.batch_size) == (0.02, 64)
-    assert changed.recipe.published is None
-
-
-def test_values_are_quoted_as_in_a_shell() -> None:
-    text = f"fast model.layers='{TINY}' dataset.augment=\"{{rotate = 10}}\" dataset.name='my photos'"
-    (side,) = read_sides([text], {})
-    assert side.recipe.model.layers == TINY
-    assert side.recipe.dataset.augment.rotate == 10
-    assert side.recipe.dataset.name == "my photos"
-    (windows,) = read_sides([r"fast dataset.name=C:\photos\new"], {})
-    assert windows.recipe.dataset.name == r"C:\photos\new"
-
-
-def test_a_kept_seed_is_called_by_its_folder_too(shapes: Path) -> None:
-    run = train("fast", data=shapes, set=SET, run="runs/seeds/fast-1234/0")
-    assert labels(run.path, "fast") == ["fast-1234/0", "fast"]
-
-
-@pytest.mark.parametrize(
-    ("costs", "want"),
-    [
-        ([(10, 5), (20, 5)], "parameters"),
-        ([(10, 5), (10, 6)], "macs"),
-        ([(10, 5), (10, 5)], "seconds"),
-        ([(10, None), (10, None)], "seconds"),
-    ],
-)
-def test_the_picture_of_cost_shows_what_differs(costs: list[tuple[int, int | None]], want: str) -> None:
-    sides = [Side(str(place), {0: 0.5}, {}, {0: 1.0}, *cost) for place, cost in enumerate(costs)]
-    assert comparing._telling_cost(compare_sides(sides, METRICS["accuracy"])) == want
-
-
-def test_files_runs_recipes_and_pairs_are_sides(shapes: Path) -> None:
-    run = train("fast", data=shapes, set=SET, run="runs/first one")
-    Path("deep/er").mkdir(parents=True)
-    Path("deep/er/mine.toml").write_text(run.recipe.to_toml())
-    recipe = Recipe.load("model-b")
-    given = [
-        "runs/first one", run, run.path, "runs/first\\ one/recipe.toml", "deep/er/mine.toml optimizer.lr=0.5", recipe,
-        (recipe, {"optimizer.lr": 0.5}), ("fast", {"model.factory": net}),
-    ]  # fmt: skip
-    given[3] = Path("runs/first one/recipe.toml")
-    sides = read_sides(given, {})
-    assert [side.label for side in sides] == [
-        "runs/first one", "runs/first one (2)", "runs/first one (3)", "runs/first one/recipe.toml",
-        "mine optimizer.lr=0.5", "model-b", "model-b optimizer.lr=0.5", "fast model.factory=test_comparing:net",
-    ]  # fmt: skip
-    assert [side.run is not None for side in sides] == [True, True, True] + 5 * [False]
-    assert all(side.recipe.resolved is None for side in sides)
-    assert sides[-1].model is net
-    assert labels(run, recipe) == ["first one", "model-b"]
-
-
-def test_what_all_sides_share_gives_way_to_what_a_side_says() -> None:
-    shared = {"optimizer.lr": 0.5, "train.iterations": 9, "model.layers": TINY}
-    own = "fast optimizer.lr=0.25 train.epochs=2"
-    plain, changed = read_sides(["fast", own], shared, {"dataset.name": "digits"})
-    assert (plain.recipe.optimizer.lr, plain.recipe.train.iterations) == (0.5, 9)
-    steps = changed.recipe.train
-    assert (changed.recipe.optimizer.lr, steps.epochs, steps.iterations) == (0.25, 2, None)
-    assert [side.recipe.dataset.name for side in (plain, changed)] == ["digits", "digits"]
-    # together, so that a setting reaches the optimizer that a side names
-    (sgd,) = read_sides(["small optimizer.name=sgd"], {"optimizer.momentum": 0.5})
-    assert (sgd.recipe.optimizer.name, sgd.recipe.optimizer.momentum) == ("sgd", 0.5)
-
-
-@pytest.mark.parametrize(
-    ("side", "text"),
-    [
-        ("", "a side is empty; give a recipe's name, a TOML file or a run directory"),
-        (" ", "a side is empty; give a recipe's name, a TOML file or a run directory"),
-        ("fast 'a=1", "side 'fast 'a=1': a quote is opened and not closed; close it"),
-        (
-            "optimizer.lr=0.02",
-            "'optimizer.lr=0.02' is a change without its recipe; put both into one pair of quotes, such as "
-            '"model-a optimizer.lr=0.02"',
-        ),
-        (
-            "fast lr 0.02",
-            "side 'fast lr 0.02': 'lr' is no change; write key=value, such as optimizer.lr=0.02, with quotes around a "
-            "value that has spaces",
-        ),
-        (
-            "fast train.seed=3",
-            "train.seed can't be set in a comparison, which gives each side the same seeds; leave it out",
-        ),
-        (
-            7,
-            "a side is of type int; give a recipe's name, a file, a run, a Recipe, or a pair of one of these and its "
-            'changes, such as ("model-a", {"optimizer.lr": 0.02})',
-        ),
-        (
-            "no/such.toml",
-            "there is no recipe file 'no/such.toml'; give a recipe's name, a TOML file or a run directory",
-        ),
-        ("empty", "'empty' is no finished run: it has no recipe.toml; train again into a new directory"),
-    ],
-)
-def test_what_is_no_side_is_refused(side: Any, text: str) -> None:
-    Path("empty").mkdir()
-    with pytest.raises(NeocogError) as caught:
-        compare("fast", side)
-    assert str(caught.value) == text
-
-
 # Code as a network: a file can't choose it, the user's own text can
 
 
@@ -185,156 +70,6 @@ def test_the_users_own_text_chooses_code(shapes: Path, at_hand: None) -> None:
     assert [side.parameters for side in found.sides] == [303, 303, 303]
     assert [side.macs for side in found.sides] == [300, 300, 300]
     assert [side.failures for side in found.sides] == [{}, {}, {}]
-
-
-# What makes sides comparable
-
-
-def test_differences_are_in_what_is_trained(shapes: Path) -> None:
-    recipe = Recipe.load("fast", {"dataset.name": "shapes", "train.device": "cpu"})
-    same = recipe.changed(
-        {
-            "name": "other",
-            "about": "text",
-            "train.seed": 4,
-            "dataset.name": str(shapes.absolute()),
-            "train.device": "auto",
-        }
-    )
-    assert differences(recipe, same) == {}
-    spaced = recipe.changed({"model.layers": str(recipe.model.layers).replace("|", "  |\n"), "loader.batch_size": 9})
-    assert differences(recipe, spaced) == {"loader.batch_size": (recipe.loader.batch_size, 9)}
-    assert {"model", "dataset.augment", "dataset.augment.rotate", "train.epochs"} <= set(values_of(recipe))
-    assert not {"name", "about", "published", "resolved", "train.seed"} & set(values_of(recipe))
-
-
-def test_vary_takes_one_part_from_the_others() -> None:
-    mine = "small optimizer.lr=0.5 loader.batch_size=7"
-    sides = read_sides(["model-a", mine, "model-a optimizer.lr=0.25"], {})
-    made, notes = made_alike(sides, "optimizer.lr")
-    assert [side.label for side in made] == [
-        "model-a",
-        f"model-a with optimizer.lr of {mine}",
-        "model-a optimizer.lr=0.25",
-    ]
-    assert [side.recipe.optimizer.lr for side in made] == [0.01, 0.5, 0.25]
-    assert [side.recipe.changed({"optimizer.lr": 0.01, "name": "model-a", "about": ""}) for side in made] == 3 * [
-        made[0].recipe.changed({"about": ""})
-    ]
-    (note,) = [note for note in notes if note.startswith(f"--vary optimizer.lr: left out of {mine}: ")]
-    apart = differences(sides[0].recipe, sides[1].recipe)
-    assert set(apart) > {"optimizer.lr", "loader.batch_size", "optimizer.name", "schedule.warmup", "train.iterations"}
-    assert all((f"{key} = " in note) == (key != "optimizer.lr") for key in apart)
-    assert "loader.batch_size = 7, " in note
-    assert "train.iterations = unset" in note
-
-
-def test_vary_takes_a_whole_table() -> None:
-    first, other = read_sides(["model-a", "small loader.batch_size=7"], {})
-    made, notes = made_alike([first, other], "model")
-    assert made[1].recipe.model == other.recipe.model
-    assert made[1].recipe.changed({"model.layers": first.recipe.model.layers}) == made[0].recipe
-    assert made[1].label == "model-a with model of small loader.batch_size=7"
-    assert "loader.batch_size = 7" in notes[0]
-    augmented = read_sides(["fast", "fast dataset.augment={rotate=10}"], {})
-    made, notes = made_alike(augmented, "dataset.augment")
-    assert made[1].recipe.dataset.augment.rotate == 10
-    assert (made[1].label, notes) == ("fast dataset.augment={rotate=10}", [])
-
-
-@pytest.mark.parametrize(
-    ("sides", "vary", "text"),
-    [
-        (
-            ["model-a", "model-a optimizer.lr=0.5"],
-            "loader",
-            "--vary loader: model-a and model-a optimizer.lr=0.5 have the same there; they differ in optimizer.lr",
-        ),
-        (
-            ["model-a", "model-a optimizer.lr=0.5"],
-            "loader.batch_size",
-            "--vary loader.batch_size: model-a and model-a optimizer.lr=0.5 have the same there, 100; they differ in "
-            "optimizer.lr",
-        ),
-        (["model-a", "small"], "modle.layers", "--vary: unknown key 'modle.layers'; did you mean 'model.layers'?"),
-        (["model-a", "small"], "train.seed", "--vary: unknown key 'train.seed'; did you mean 'train.ema'?"),
-        (
-            ["fast", "model-a optimizer.momentum=0.5"],
-            "optimizer.momentum",
-            "--vary optimizer.momentum: recipe 'fast': optimizer.momentum means nothing to adam, only to sgd, muon; "
-            "leave it out",
-        ),
-        (
-            ["fast", "fast dataset.name=fashion-mnist"],
-            None,
-            "compare needs one data set: fast is on mnist, fast dataset.name=fashion-mnist on fashion-mnist; give "
-            "--data NAME for all",
-        ),
-        (
-            ["model-a", "fast dataset.validation=0.25", "fast dataset.validation=50"],
-            None,
-            "compare needs the same pictures held out: dataset.validation is 0.25 for fast dataset.validation=0.25 and "
-            "50 for fast dataset.validation=50; give --set dataset.validation=0.25 for all",
-        ),
-        (
-            ["model-a", "small", "model-a"],
-            None,
-            'model-a is given twice, and its numbers would be equal; change something in one of them, as in "model-a '
-            'optimizer.lr=0.02"',
-        ),
-        (
-            ["model-a", "small", "model-a-fixed"],
-            None,
-            "model-a and model-a-fixed train one and the same thing once both are measured in one way, so their "
-            'numbers are equal; change something in one of them, as in "model-a optimizer.lr=0.02", or see what the '
-            "lesson's way of measuring makes of it: neocog reproduce model-a",
-        ),
-        (
-            ["model-a", "small", "model-a optimizer.lr=0.01"],
-            None,
-            "model-a and model-a optimizer.lr=0.01 train one and the same thing, so their numbers are equal; change "
-            'something in one of them, as in "model-a optimizer.lr=0.02"',
-        ),
-    ],
-)
-def test_sides_that_can_not_be_compared_are_refused(sides: list[str], vary: str | None, text: str) -> None:
-    with pytest.raises(RecipeError) as caught:
-        compare(*sides, vary=vary)
-    assert str(caught.value) == text
-
-
-def test_all_sides_hold_out_the_same_pictures() -> None:
-    made, notes = made_alike(read_sides(["model-a", "model-b"], {}))
-    assert [side.recipe.dataset.validation for side in made] == ["auto", "auto"]
-    assert notes == [
-        "model-a, model-b hold out no validation part of their own: dataset.validation = auto for all sides"
-    ]
-    made, notes = made_alike(read_sides(["model-a", "fast dataset.validation=50 dataset.test=0"], {}))
-    assert [(side.recipe.dataset.validation, side.recipe.dataset.test) for side in made] == 2 * [(50, "auto")]
-    assert notes == [
-        "model-a holds out no validation part of its own: dataset.validation = 50 for all sides",
-        "fast dataset.validation=50 dataset.test=0 holds out no test part of its own: dataset.test = auto for all "
-        "sides",
-    ]
-    asked = "dataset.validation = 0 was asked for, but sides are compared on validation pictures: dataset.validation = "
-    for sides, shared, value in (
-        (["fast", "model-a"], {"dataset.validation": 0}, "auto"),
-        (["fast dataset.validation=0", "small dataset.validation=50"], {}, 50),
-    ):
-        made, notes = made_alike(read_sides(sides, shared))
-        assert [side.recipe.dataset.validation for side in made] == [value, value]
-        assert notes == [f"{asked}{value} for all sides"]
-    made, notes = made_alike(read_sides(["fast", "small"], {"dataset.test": 0}))
-    assert ([side.recipe.dataset.test for side in made], notes) == ([0, 0], [])
-
-
-def test_a_note_says_where_sides_are_trained_in_other_numbers() -> None:
-    sides = ["fast train.precision=float32", "small train.precision=float64"]
-    assert made_alike(read_sides(sides, {}))[1] == [
-        "sides differ in precision (fast train.precision=float32 float32, small train.precision=float64 float64); give "
-        "--precision for all"
-    ]
-    assert made_alike(read_sides(sides, {}, {"train.precision": "float32"}))[1] == []
 
 
 # The comparison
@@ -553,3 +288,17 @@ def test_options_that_make_no_sense_are_refused(sides: list[str], options: dict[
     with pytest.raises(NeocogError) as caught:
         compare(*sides, **options)
     assert str(caught.value) == text
+
+
+@pytest.mark.parametrize(
+    ("costs", "want"),
+    [
+        ([(10, 5), (20, 5)], "parameters"),
+        ([(10, 5), (10, 6)], "macs"),
+        ([(10, 5), (10, 5)], "seconds"),
+        ([(10, None), (10, None)], "seconds"),
+    ],
+)
+def test_the_picture_of_cost_shows_what_differs(costs: list[tuple[int, int | None]], want: str) -> None:
+    sides = [Side(str(place), {0: 0.5}, {}, {0: 1.0}, *cost) for place, cost in enumerate(costs)]
+    assert comparing._telling_cost(compare_sides(sides, METRICS["accuracy"])) == want

@@ -16,8 +16,8 @@ from neocog.data import Dataset, Progress
 from neocog.data.batches import Normalization
 from neocog.device import Compute, choose
 from neocog.errors import RecipeError, TrainingError
-from neocog.finished import Data, Tell, name_given, open_data, warn
-from neocog.networks import Model, build, model_changes, refuse_foreign_code
+from neocog.finished import Data, Tell, open_data, warn
+from neocog.networks import Model, build
 from neocog.optim import rate_factor
 from neocog.recipe import Recipe
 from neocog.statistics.rates import (
@@ -36,6 +36,7 @@ from neocog.statistics.rates import (
 from neocog.steps import Resolved
 from neocog.studies.grid import value_text
 from neocog.training import Observer, Point, fit, refuse_unfit
+from neocog.workflow import recipe_with
 
 FEWEST_STEPS = 20
 _USUAL = {"low": "1e-7", "high": "10"}
@@ -82,16 +83,9 @@ def lr_find(
     Source: Smith (2017), "Cyclical learning rates for training neural networks", section 3.3.
     """
     _check(low, high, steps, seeds)
-    if not isinstance(set, Mapping | None):
+    if not isinstance(set, Mapping | None):  # an example without the rate, which is what is looked for
         raise RecipeError(f"set is a {type(set).__name__}; give a mapping such as {{'loader.batch_size': 64}}")
-    changes = dict(set or {})
-    given = {"train.seed": seed, "train.device": device}
-    changes |= {key: value for key, value in given.items() if value is not None}
-    if data is not None:
-        changes["dataset.name"] = name_given(data)
-    changes |= model_changes(model)
-    chosen = recipe.changed(changes) if isinstance(recipe, Recipe) else Recipe.load(recipe, changes)
-    refuse_foreign_code(chosen, model)
+    chosen = recipe_with(recipe, data, model, set, {"train.seed": seed, "train.device": device})
     compute = choose(chosen.train.device, chosen.train.precision)
     source = open_data(chosen, data)
     tested = _tested(chosen, low, high, steps)
