@@ -17,9 +17,15 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from neocog.data import catalogue, fetch
     from neocog.errors import NeocogError
-    from neocog.evaluation import Evaluation, mean_interval, wilson_interval
+    from neocog.evaluation import Calibration, Evaluation, mean_interval, wilson_interval
     from neocog.filtering import Convolved, convolve
     from neocog.finished import Run, evaluate, load
+    from neocog.insight.calibrating import calibrate
+    from neocog.insight.explaining import Explanation, explain
+    from neocog.insight.figures import plot
+    from neocog.insight.mistake_finding import mistakes
+    from neocog.insight.reporting import report
+    from neocog.insight.stressing import stress
     from neocog.kernels import Kernel, kernel, learn_kernel
     from neocog.layers import parse
     from neocog.predict import Classifier
@@ -27,8 +33,10 @@ if TYPE_CHECKING:
     from neocog.recipe import Recipe, shipped_recipes
     from neocog.statistics.comparison import Comparison, RunComparison
     from neocog.statistics.many_runs import RunComparisons
+    from neocog.statistics.mistakes import Mistakes
     from neocog.statistics.rates import RateRange
     from neocog.statistics.reproduction import Reproduction
+    from neocog.statistics.stress import StressTest
     from neocog.statistics.sweep import Sweep
     from neocog.studies.comparing import compare
     from neocog.studies.rate_finding import lr_find
@@ -40,11 +48,14 @@ if TYPE_CHECKING:
     from neocog.workflow import describe_data, summarize, train
 
 _HOMES = {
+    "Calibration": "evaluation",
     "Classifier": "predict",
     "Comparison": "statistics.comparison",
     "Convolved": "filtering",
     "Evaluation": "evaluation",
+    "Explanation": "insight.explaining",
     "Kernel": "kernels",
+    "Mistakes": "statistics.mistakes",
     "NeocogError": "errors",
     "Observer": "training",
     "Plan": "training",
@@ -57,33 +68,43 @@ _HOMES = {
     "RunComparison": "statistics.comparison",
     "RunComparisons": "statistics.many_runs",
     "SeedTable": "studies.watching",
+    "StressTest": "statistics.stress",
     "Summary": "summary",
     "Sweep": "statistics.sweep",
+    "calibrate": "insight.calibrating",
     "catalogue": "data",
     "compare": "studies.comparing",
     "convolve": "filtering",
     "describe_data": "workflow",
     "evaluate": "finished",
+    "explain": "insight.explaining",
     "fetch": "data",
     "kernel": "kernels",
     "learn_kernel": "kernels",
     "load": "finished",
     "lr_find": "studies.rate_finding",
     "mean_interval": "evaluation",
+    "mistakes": "insight.mistake_finding",
     "parse": "layers",
+    "plot": "insight.figures",
+    "report": "insight.reporting",
     "reproduce": "studies.reproducing",
     "shipped_recipes": "recipe",
+    "stress": "insight.stressing",
     "summarize": "workflow",
     "sweep": "studies.sweeping",
     "train": "workflow",
     "wilson_interval": "evaluation",
 }
 __all__ = [
+    "Calibration",
     "Classifier",
     "Comparison",
     "Convolved",
     "Evaluation",
+    "Explanation",
     "Kernel",
+    "Mistakes",
     "NeocogError",
     "Observer",
     "Plan",
@@ -96,22 +117,29 @@ __all__ = [
     "RunComparison",
     "RunComparisons",
     "SeedTable",
+    "StressTest",
     "Summary",
     "Sweep",
+    "calibrate",
     "catalogue",
     "compare",
     "convolve",
     "describe_data",
     "evaluate",
+    "explain",
     "fetch",
     "kernel",
     "learn_kernel",
     "load",
     "lr_find",
     "mean_interval",
+    "mistakes",
     "parse",
+    "plot",
+    "report",
     "reproduce",
     "shipped_recipes",
+    "stress",
     "summarize",
     "sweep",
     "train",

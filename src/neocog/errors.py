@@ -10,7 +10,8 @@
     │   └── DownloadError     no source gave the bytes that were wanted
     ├── DeviceError           a device or precision this machine doesn't have
     ├── RunError              a run directory that exists already, is incomplete, or can't be written
-    └── TrainingError         training that can't go on: the loss became infinite or not a number
+    ├── TrainingError         training that can't go on: the loss became infinite or not a number
+    └── ExplanationError      a layer or neuron that isn't there, or a method that doesn't fit the network
 
 A message says what, where, which value, and how to mend it, in one line. The command line prints that line and
 exits with status 2; a traceback is a bug of ours.
@@ -66,6 +67,10 @@ class RunError(NeocogError):
 
 class TrainingError(NeocogError):
     """Training that can't go on."""
+
+
+class ExplanationError(NeocogError):
+    """A layer or neuron that isn't there, or a method that doesn't fit the network."""
 
 
 def unknown(kind: str, got: str, known: Iterable[str]) -> str:

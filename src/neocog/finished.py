@@ -221,14 +221,16 @@ def measured(classifier: Classifier, split: Split, name: str, classes: tuple[str
     )
 
 
-def classifier_of(directory: RunDirectory, model: Model | None, compute: Compute) -> Classifier:
-    """The classifier whose recipe and weights lie in a run directory."""
+def classifier_of(
+    directory: RunDirectory, model: Model | None, compute: Compute, *, as_written: bool = False
+) -> Classifier:
+    """The classifier whose recipe and weights lie in a run directory; see `networks.build` for `as_written`."""
     recipe = directory.read_recipe()
     assert recipe.resolved is not None
     refuse_foreign_code(recipe, model)
     if model is not None and recipe.model.factory is None:
         raise RecipeError("this run's network is a layer text, which it knows itself; leave --model out")
-    network = build(recipe, recipe.resolved.image_shape, len(recipe.resolved.classes), model)
+    network = build(recipe, recipe.resolved.image_shape, len(recipe.resolved.classes), model, as_written=as_written)
     return Classifier.make(network, recipe, directory.read_weights(), compute)
 
 

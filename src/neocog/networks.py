@@ -56,14 +56,25 @@ def refuse_foreign_code(recipe: Recipe, model: Model | None) -> None:
         )
 
 
-def build(recipe: Recipe, image_shape: tuple[int, int, int], classes: int, model: Model | None) -> nn.Module:
-    """The network with its initial weights, which depend on the seed alone."""
+def build(
+    recipe: Recipe,
+    image_shape: tuple[int, int, int],
+    classes: int,
+    model: Model | None,
+    *,
+    as_written: bool = False,
+) -> nn.Module:
+    """The network with its initial weights, which depend on the seed alone.
+
+    With `as_written` each layer of a text stands where the recipe has it, for who looks into the network.
+    """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derived_seed(recipe.train.seed, "weights"))
         if recipe.layers is not None:
             # Pooling before the activation is the same function and less work; an error names the layers as written.
             placed = recipe.layers.check(image_shape, classes)
-            network: nn.Module = recipe.layers.pool_first().build(image_shape, classes)
+            layers = recipe.layers if as_written else recipe.layers.pool_first()
+            network: nn.Module = layers.build(image_shape, classes)
             names = dict(_named(placed))
         else:
             assert model is not None

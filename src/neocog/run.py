@@ -9,6 +9,11 @@
     results.json          the figures, and how often the test part was opened for them; written last, so its presence
                           says that the run is complete
     evaluations.jsonl     each look at a part since then, one line each
+    calibration.json      the temperature of the probabilities, once `neocog calibrate` has fitted one
+    pictures.npz          the few pictures that figures show, so that they can be drawn again without the data
+    figures/              what there is to look at, as PNG and SVG
+    report.html           all of it in one file
+    explanations/         what `neocog explain` has drawn
 
 Files are written to a temporary name beside their own and then renamed, so that none is ever half there.
 """
@@ -125,8 +130,16 @@ class RunDirectory:
 
     def write_predictions(self, arrays: Mapping[str, np.ndarray[Any, Any]]) -> None:
         """The stored predictions, as numpy's compressed archive."""
-        with self._replacing("predictions.npz") as path, path.open("wb") as file:
+        self.write_arrays("predictions.npz", arrays)
+
+    def write_arrays(self, name: str, arrays: Mapping[str, np.ndarray[Any, Any]]) -> None:
+        """Arrays as numpy's compressed archive."""
+        with self._replacing(name) as path, path.open("wb") as file:
             np.savez_compressed(file, allow_pickle=False, **arrays)
+
+    def write_text(self, name: str, text: str) -> None:
+        """A text as UTF-8."""
+        self._write(name, text.encode())
 
     def append_evaluation(self, record: Mapping[str, Any]) -> None:
         """One more line in the log of looks at a part; the log only grows."""
@@ -158,14 +171,18 @@ class RunDirectory:
 
     def read_results(self) -> dict[str, Any]:
         """The figures."""
-        path = self.path / "results.json"
+        return self.read_json("results.json")
+
+    def read_json(self, name: str) -> dict[str, Any]:
+        """One JSON object. Raises RunError when the file is missing or damaged."""
+        path = self.path / name
         try:
-            results = json.loads(path.read_text(encoding="utf-8"))
+            found = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise _unreadable(path, error) from None
-        if not isinstance(results, dict):
+        if not isinstance(found, dict):
             raise RunError(f"'{path}' can't be read: it holds no figures; train again")
-        return results
+        return found
 
     def read_metrics(self) -> dict[str, np.ndarray[Any, Any]]:
         """The learning curve: a column for each field of `Point`, float64 (points,), NaN where nothing was measured.
@@ -191,7 +208,11 @@ class RunDirectory:
 
     def read_predictions(self) -> dict[str, np.ndarray[Any, Any]]:
         """The stored predictions, by name. Raises RunError when the file is missing or damaged."""
-        path = self.path / "predictions.npz"
+        return self.read_arrays("predictions.npz")
+
+    def read_arrays(self, name: str) -> dict[str, np.ndarray[Any, Any]]:
+        """The arrays of an archive, by name. Raises RunError when the file is missing or damaged."""
+        path = self.path / name
         try:
             # Opened here, because numpy leaves a damaged archive open.
             with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:

@@ -12,15 +12,21 @@ import sys
 
 import typer
 
+from neocog.cli.calibrate import calibrate
 from neocog.cli.compare import compare
 from neocog.cli.convolve import convolve
 from neocog.cli.data import app as data_app
 from neocog.cli.evaluate import evaluate
+from neocog.cli.explain import explain
 from neocog.cli.kernels import kernels
 from neocog.cli.lr_find import lr_find
+from neocog.cli.mistakes import mistakes
+from neocog.cli.plot import plot
 from neocog.cli.predict import predict
 from neocog.cli.recipes import recipes
+from neocog.cli.report import report
 from neocog.cli.reproduce import reproduce
+from neocog.cli.stress import stress
 from neocog.cli.summary import summary
 from neocog.cli.sweep import sweep
 from neocog.cli.train import train
@@ -37,8 +43,12 @@ app = typer.Typer(
     add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for verb in (train, evaluate, predict, compare, reproduce, sweep, lr_find, summary, recipes, convolve, kernels):
-    asks = verb in (evaluate, predict, compare, sweep, summary, convolve)
+VERBS = (
+    *(train, evaluate, predict, calibrate, explain, mistakes, stress, plot, report),
+    *(compare, reproduce, sweep, lr_find, summary, recipes, convolve, kernels),
+)
+for verb in VERBS:
+    asks = verb not in (train, reproduce, lr_find, recipes, kernels)
     app.command(verb.__name__.replace("_", "-"), no_args_is_help=asks)(verb)
 app.add_typer(data_app, name="data")
 

@@ -1,0 +1,12 @@
+"""neocog explain"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def explain(run: Annotated[Path, typer.Argument(help="A run directory.")]) -> None:
+    """To be written."""

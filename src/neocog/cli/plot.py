@@ -1,0 +1,12 @@
+"""neocog plot"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def plot(run: Annotated[Path, typer.Argument(help="A run directory.")]) -> None:
+    """To be written."""
