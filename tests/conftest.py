@@ -51,6 +51,13 @@ def own_place(
     torch.set_num_threads(threads)
 
 
+@pytest.fixture(autouse=True)
+def no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What follows a training takes longer than the tiny trainings of tests; those of the figures ask for it."""
+    monkeypatch.setattr("neocog.workflow.look", lambda run, tell: [])
+    monkeypatch.setattr("neocog.insight.reporting.look", lambda run, tell: [])
+
+
 def drawn(kind: str, number: int, size: int = 10) -> Image.Image:
     """A grey picture of a filled circle, square or cross, somewhere."""
     random = np.random.default_rng([number, len(kind)])

@@ -124,6 +124,17 @@ def test_probabilities_are_the_softmax_of_the_networks_outputs(grey: neocog.Clas
     assert float(got.sum()) == pytest.approx(1.0, abs=1e-6)
 
 
+def test_a_temperature_divides_the_networks_outputs_and_changes_no_answer(grey: neocog.Classifier) -> None:
+    pictures = [drawn(kind, number) for kind in ("circle", "cross", "square") for number in range(4)]
+    x = grey.normalization(grey.prepare(pictures))
+    with torch.no_grad():
+        logits = grey.model(x).double()
+    for temperature in (0.4, 3.0):
+        soft = replace(grey, temperature=temperature)
+        np.testing.assert_allclose(soft.predict_proba(pictures), torch.softmax(logits / temperature, 1), rtol=1e-5)
+        assert soft.predict(pictures) == grey.predict(pictures)
+
+
 def test_a_picture_of_another_size_or_colour_is_prepared_as_training_pictures_were(grey: neocog.Classifier) -> None:
     large = drawn("circle", 5).resize((33, 21)).convert("RGBA")
     assert grey.prepare(large).shape == (1, 10, 10, 1)

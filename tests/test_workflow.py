@@ -76,6 +76,17 @@ def test_the_results_are_the_evaluations(shapes: Path) -> None:
     assert sorted(run.test.names) == sorted(record["test"])
 
 
+def test_a_training_ends_with_a_look_at_it(arrays: Arrays, shapes: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    looked: list[tuple[str, object]] = []
+    monkeypatch.setattr("neocog.workflow.look", lambda run, tell: looked.append((str(run.path), tell)))
+    for data in (arrays, shapes):
+        run = neocog.train(data=data, model=TINY, set=STEPS, tell=print)
+        assert {"pictures.npz", "results.json"} <= {path.name for path in run.path.iterdir()}
+    assert looked == [("runs/fast-arrays-1", print), ("runs/fast-shapes-1", print)]
+    neocog.train(data=arrays, model=TINY, set=STEPS, figures=False)
+    assert len(looked) == 2
+
+
 def test_the_classifier_says_what_the_run_stored(shapes: Path) -> None:
     run = trained(shapes)
     classifier = neocog.load(run.path)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shlex
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,10 +17,11 @@ import torch
 from neocog.data import Dataset, NumberedNames, Progress, Source, Split, catalogue, open_source
 from neocog.device import Compute, choose
 from neocog.errors import DataError, RecipeError, RunError
-from neocog.evaluation import Evaluation, evaluate_predictions
+from neocog.evaluation import Calibration, Evaluation, evaluate_predictions, softened
 from neocog.networks import Model, build, refuse_foreign_code
 from neocog.predict import Classifier
 from neocog.recipe import Recipe
+from neocog.render.html import run_html
 from neocog.render.runs import train_text
 from neocog.run import RunDirectory
 
@@ -72,12 +75,22 @@ class Run:
     @cached_property
     def validation(self) -> Evaluation | None:
         """How good the network is on the part held out of the training pictures; None without one."""
-        return self._stored("validation")
+        return self.stored("validation", self.temperature)
 
     @cached_property
     def test(self) -> Evaluation | None:
         """How good the network is on the test part; None where the data has none, or it was kept closed."""
-        return self._stored("test")
+        return self.stored("test", self.temperature)
+
+    @cached_property
+    def calibration(self) -> Calibration | None:
+        """The temperature that `neocog.calibrate` has fitted, with what it changed; None before that."""
+        return _calibration(self.directory)
+
+    @property
+    def temperature(self) -> float:
+        """What the probabilities are softened with: 1 before `neocog.calibrate`."""
+        return self.calibration.temperature if self.calibration else 1.0
 
     @property
     def test_openings(self) -> int:
@@ -91,25 +104,34 @@ class Run:
             (look.get("split", "test"), look.get("checksum", own)) == ("test", own) for look in looks
         )
 
-    def _stored(self, split: str) -> Evaluation | None:
+    def stored(self, split: str, temperature: float) -> Evaluation | None:
+        """The stored predictions of a part, softened; None where there are none. `validation` and `test` hold it."""
         assert self.recipe.resolved is not None
         stored = self.directory.read_predictions()
         if f"{split}_label" not in stored:
             return None
         try:
             return evaluate_predictions(
-                stored[f"{split}_probabilities"],
+                softened(stored[f"{split}_probabilities"], temperature),
                 stored[f"{split}_label"],
                 self.recipe.resolved.classes,
                 split,
                 indices=stored[f"{split}_index"],
                 names=stored[f"{split}_name"].tolist(),
+                temperature=temperature,
             )
         except KeyError as error:
             raise RunError(f"'{self.path / 'predictions.npz'}' has lost its part {error}; train again") from None
 
     def __str__(self) -> str:
-        return train_text({**self.results, "test_openings": self.test_openings})
+        return train_text({**self.results, "test_openings": self.test_openings, "calibration": self.calibration})
+
+    def _repr_html_(self) -> str:
+        try:
+            parts = {part: found for part in ("test", "validation") if (found := getattr(self, part)) is not None}
+        except RunError:  # the answer stands without the predictions
+            parts = {}
+        return run_html(str(self), parts, self.path)
 
     def __repr__(self) -> str:
         return f"<Run '{self.path}'>"
@@ -145,7 +167,7 @@ def evaluate(
     directory = _directory(run)
     recipe = directory.read_recipe()
     classifier = classifier_of(directory, model, choose(device or "auto", "float32"))
-    dataset, chosen, name = _what_to_measure(recipe, data, part, classifier, directory, progress)
+    dataset, chosen, name = what_to_measure(recipe, data, part, classifier.classes, directory, progress)
     for note in dataset.notes:
         tell(note)
     if name != part:
@@ -218,6 +240,7 @@ def measured(classifier: Classifier, split: Split, name: str, classes: tuple[str
         name,
         indices=np.asarray(split.names.indices) if isinstance(split.names, NumberedNames) else None,
         names=list(split.names),
+        temperature=classifier.temperature,
     )
 
 
@@ -231,32 +254,52 @@ def classifier_of(
     if model is not None and recipe.model.factory is None:
         raise RecipeError("this run's network is a layer text, which it knows itself; leave --model out")
     network = build(recipe, recipe.resolved.image_shape, len(recipe.resolved.classes), model, as_written=as_written)
-    return Classifier.make(network, recipe, directory.read_weights(), compute)
+    found = _calibration(directory)
+    return Classifier.make(network, recipe, directory.read_weights(), compute, found.temperature if found else 1.0)
+
+
+def _calibration(directory: RunDirectory) -> Calibration | None:
+    path = directory.path / "calibration.json"
+    mend = f"`neocog calibrate {shlex.quote(str(directory.path))}` fits it anew"
+    try:
+        return Calibration.from_dict(json.loads(path.read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise RunError(f"'{path}' can't be read: {error.strerror}; {mend}") from None
+    except ValueError as error:
+        raise RunError(f"'{path}' can't be read: {error}; {mend}") from None
 
 
 def _directory(run: str | Path | Run) -> RunDirectory:
     return run.directory if isinstance(run, Run) else RunDirectory.open(run)
 
 
-def _what_to_measure(
-    recipe: Recipe,
-    data: Data | None,
-    part: str,
-    classifier: Classifier,
-    directory: RunDirectory,
-    progress: Progress | None,
-) -> tuple[Dataset, Split, str]:
-    """The data, the pictures of it, and what to call them."""
+def own_data(recipe: Recipe, data: Data | None = None) -> Recipe:
+    """The recipe of a finished run with its pictures' size and colour written out, and `data` as its data."""
     assert recipe.resolved is not None
     channels, height, width = recipe.resolved.image_shape
-    own = recipe.changed(
+    return recipe.changed(
         {"dataset.image_size": [height, width], "dataset.color": "grey" if channels == 1 else "rgb"}
         | ({} if data is None else {"dataset.name": data_name(data)})
     )
 
+
+def what_to_measure(
+    recipe: Recipe,
+    data: Data | None,
+    part: str,
+    classes: tuple[str, ...],
+    directory: RunDirectory,
+    progress: Progress | None,
+) -> tuple[Dataset, Split, str]:
+    """The data, the pictures of it, and what to call them; `classes` are those that the run's network knows."""
+    assert recipe.resolved is not None
+    own = own_data(recipe, data)
+
     def loaded(carve: dict[str, Any]) -> Dataset:
         source = open_data(own.changed(carve), data)
-        _refuse_new_classes(source, classifier, directory)
+        _refuse_new_classes(source, classes, directory)
         return source.load(seed=recipe.train.seed, progress=progress)
 
     whole = False
@@ -282,10 +325,10 @@ def _what_to_measure(
     return dataset, chosen, part
 
 
-def _refuse_new_classes(source: Source, classifier: Classifier, directory: RunDirectory) -> None:
-    new = sorted({*source.classes} - {*classifier.classes})
+def _refuse_new_classes(source: Source, classes: tuple[str, ...], directory: RunDirectory) -> None:
+    new = sorted({*source.classes} - {*classes})
     if new:
         raise RunError(
             f"data '{source.name}' has classes that run '{directory.path}' doesn't know: {', '.join(new)}; "
-            f"it knows {', '.join(classifier.classes)}"
+            f"it knows {', '.join(classes)}"
         )

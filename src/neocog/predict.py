@@ -22,6 +22,7 @@ from neocog.data.decode import Preprocess
 from neocog.data.folder import pictures_in
 from neocog.device import Compute
 from neocog.errors import DataError, RunError
+from neocog.evaluation import softened
 from neocog.inference import logits_of
 from neocog.recipe import Recipe
 
@@ -40,9 +41,17 @@ class Classifier:
     preprocess: Preprocess
     normalization: Normalization
     brightness: tuple[float, float] = (0.0, 1.0)  # of the pictures it was trained on
+    temperature: float = 1.0  # that its probabilities are softened with
 
     @classmethod
-    def make(cls, model: nn.Module, recipe: Recipe, weights: dict[str, Tensor], compute: Compute) -> Classifier:
+    def make(
+        cls,
+        model: nn.Module,
+        recipe: Recipe,
+        weights: dict[str, Tensor],
+        compute: Compute,
+        temperature: float = 1.0,
+    ) -> Classifier:
         """The classifier of a finished run. Raises RunError when the weights aren't this network's."""
         assert recipe.resolved is not None
         try:
@@ -60,6 +69,7 @@ class Classifier:
             ),
             normalization=Normalization(recipe.resolved.mean, recipe.resolved.std),
             brightness=recipe.resolved.brightness,
+            temperature=temperature,
         )
 
     def prepare(self, pictures: Picture | Sequence[Picture]) -> Tensor:
@@ -105,10 +115,10 @@ class Classifier:
                     {"class": self.classes[place], "probability": float(row[place])}
                     for place in np.argsort(-row, kind="stable")[:top]
                 ]
-                answers.append({"picture": str(path), **best[0], "top": best, "note": self._note(image)})
+                answers.append({"picture": str(path), **best[0], "top": best, "note": self.note(image)})
         return answers
 
-    def _note(self, image: Tensor) -> str | None:
+    def note(self, image: Tensor) -> str | None:
         """What is odd about a prepared picture; a dark digit on white paper given to an MNIST network, say."""
         low, high = self.brightness
         mean = float(image.float().mean()) / 255
@@ -130,10 +140,13 @@ class Classifier:
         return [_as_pixels(item) if isinstance(item, np.ndarray | Tensor) else item for item in pictures]
 
     def probabilities(self, images: Tensor) -> NDArray[np.float32]:
-        """Probabilities (N, classes) for pictures that are prepared already: uint8 (N, H, W, C)."""
+        """Probabilities (N, classes) for pictures that are prepared already: uint8 (N, H, W, C).
+
+        They are softmax(outputs / temperature). The most probable class is that of temperature 1, always.
+        """
         logits = logits_of(self.model, images, self.normalization)
         found: NDArray[np.float32] = torch.softmax(logits.double(), dim=1).float().numpy()
-        return found
+        return softened(found, self.temperature, logits.numpy())
 
 
 def _files(path: Path, tell: Callable[[str], None]) -> list[Path]:

@@ -79,8 +79,8 @@ class RunDirectory:
             raise _cannot_write(place, error, option) from None
 
     @classmethod
-    def create(cls, path: str | Path | None, name: str, option: str = _OPTION) -> RunDirectory:
-        """A new, empty directory: at `path`, which must not exist, or as runs/NAME-1, -2, … Raises RunError."""
+    def create(cls, path: str | Path | None, name: str, option: str = _OPTION, *, within: Path = RUNS) -> RunDirectory:
+        """A new, empty directory: at `path`, which must not exist, or as NAME-1, -2, … in ./runs. Raises RunError."""
         cls.check_place(path, option)
         if path is not None:
             try:
@@ -88,7 +88,7 @@ class RunDirectory:
             except FileExistsError:  # another run has taken it since
                 raise _taken(Path(path), option) from None
         for number in itertools.count(1):
-            place = RUNS / f"{name}-{number}"
+            place = within / f"{name}-{number}"
             # Another run may take the name in between; then the next number is tried.
             with suppress(FileExistsError):
                 return cls(_made(place, option))

@@ -15,7 +15,10 @@ from neocog.data import Dataset, Progress, open_source
 from neocog.data.batches import Normalization, brightness_range
 from neocog.device import Compute, choose, environment
 from neocog.errors import RecipeError
+from neocog.evaluation import Evaluation
 from neocog.finished import Data, Run, Tell, classifier_of, data_name, measured, name_given, open_data, warn
+from neocog.insight.pictures import keep_pictures
+from neocog.insight.reporting import look
 from neocog.layers import WORDS, Layers
 from neocog.networks import Model, build, from_code, is_factory, model_changes, refuse_foreign_code, slow_notes
 from neocog.published import PublishedLog
@@ -39,6 +42,7 @@ def train(
     precision: str | None = None,
     tensorboard: bool = False,
     open_test: bool = True,
+    figures: bool = True,
     observers: Sequence[Observer] = (),
     progress: Progress | None = None,
     tell: Tell | None = None,
@@ -58,6 +62,7 @@ def train(
         run: the directory to make; by default runs/RECIPE-DATA-1, -2, …
         open_test: whether the test part is measured at all; a choice among many is made without it. A published
             recipe is then not measured as its lesson does it.
+        figures: whether to draw the run's figures and write its report at the end; what goes wrong there is a remark.
         progress: called with (what, done, total) while data is made ready.
         tell: called with each remark about the data, such as a file that is no picture; they are warnings unless given.
 
@@ -101,7 +106,10 @@ def train(
         watchers.append(published)
     trained = fit(network, dataset.train, chosen, normalization, compute, dataset.validation, watchers)
     directory.write_weights(network)
-    return _finished(directory, chosen, dataset, compute, trained, model, open_test, published)
+    finished = _finished(directory, chosen, dataset, compute, trained, model, open_test, published)
+    if figures:
+        look(finished, tell)
+    return finished
 
 
 def recipe_with(
@@ -210,6 +218,7 @@ def _finished(
     """The last part of a training: predictions for each part, and the figures."""
     classifier = classifier_of(directory, model if recipe.model.factory else None, compute)
     stored: dict[str, np.ndarray[Any, Any]] = {}
+    judged: dict[str, Evaluation] = {}
     results: dict[str, Any] = {
         "recipe": recipe.name,
         "data": dataset.name,
@@ -217,6 +226,7 @@ def _finished(
         "parameters": sum(parameter.numel() for parameter in classifier.model.parameters()),
         "classes": len(dataset.classes),
         "train_pictures": len(dataset.train),
+        "train_counts": torch.bincount(dataset.train.labels, minlength=len(dataset.classes)).tolist(),
         "steps": trained.steps,
         "steps_per_epoch": trained.steps_per_epoch,
         "notes": list(dataset.notes),
@@ -235,6 +245,7 @@ def _finished(
             f"{name}_pictures": found and found.n,
         }
         if found is not None:
+            judged[part] = found
             stored |= {
                 f"{part}_index": found.indices,
                 f"{part}_label": found.labels,
@@ -247,6 +258,7 @@ def _finished(
     if as_published:
         results["as_published"] = as_published
     directory.write_predictions(stored)
+    keep_pictures(directory, recipe, dataset, judged, trained.steps)
     directory.write_json("results.json", results)
     return Run(directory)
 

@@ -11,9 +11,18 @@ import pytest
 from goldens import check_golden
 from rich.cells import cell_len
 
-from neocog.evaluation import evaluate_predictions, mean_interval
+from neocog.evaluation import Calibration, evaluate_predictions, mean_interval
 from neocog.layers import parse
-from neocog.render.runs import as_json, evaluation_markdown, evaluation_text, summary_markdown, summary_text, train_text
+from neocog.render.runs import (
+    as_json,
+    calibration_text,
+    evaluation_markdown,
+    evaluation_text,
+    summary_markdown,
+    summary_text,
+    temperature_text,
+    train_text,
+)
 from neocog.summary import summarize
 
 MODEL_A = "conv 16 5 same | relu | maxpool 2 | conv 32 5 same | relu | maxpool 2 | flatten | linear 10"
@@ -46,6 +55,16 @@ REST = [
     "parameters          28,938",
     "run                 runs/model-a-mnist-1",
 ]
+
+
+FIGURES = {"loss_before": 0.0801, "loss_after": 0.024, "ece_before": 0.0587, "ece_after": 0.0021}
+INTERVALS = {name: [value * 0.9, value * 1.1] for name, value in FIGURES.items()} | {"loss_change": [-0.06, -0.052]}
+TEST = {"n": 10_000, **FIGURES, "loss_change": -0.0561, "intervals": INTERVALS}
+
+
+def calibration(temperature: float = 1.43, **test) -> Calibration:
+    held = {"test": {**TEST, **test}} if test != {"none": True} else {}
+    return Calibration(temperature, "validation", 5000, **FIGURES, **held, intervals=INTERVALS)
 
 
 def published(meter: list[float] = (), **more) -> dict:
@@ -168,6 +187,60 @@ def test_long_lines_as_published_are_wrapped_below_their_beginning():
     assert max(cell_len(line) for line in lines) <= 100
 
 
+def test_a_calibration_is_told_with_a_training():
+    told = "calibration         temperature 1.43 (fitted on 5,000 validation pictures)"
+    lines = train_text({**RESULTS, "calibration": calibration()}).split("\n")
+    assert lines == [FIRST, REST[0], f"{told}; test loss 0.0801 → 0.0240", *REST[1:]]
+    without = train_text({**RESULTS, "calibration": calibration(none=True)}).split("\n")
+    assert without[2] == f"{told}; validation loss 0.0801 → 0.0240"
+    assert train_text({**RESULTS, "calibration": None}).split("\n") == [FIRST, *REST]
+
+
+def test_calibrations():
+    check_golden("calibration.txt", calibration_text(calibration()))
+
+
+@pytest.mark.parametrize(
+    ("found", "end"),
+    [
+        (
+            calibration(intervals={**INTERVALS, "loss_change": [-0.01, 0.0032]}, loss_change=-0.0034, n=8),
+            "whether it helped can't be told: the test loss changes by −0.0034 (95 % interval −0.0100 to "
+            "+0.0032, paired over 8 pictures)",
+        ),
+        (
+            calibration(intervals={**INTERVALS, "loss_change": [0.01, 0.03]}, loss_change=0.02),
+            "it made the probabilities worse: the test loss changes by +0.0200 (95 % interval +0.0100 to "
+            "+0.0300, paired over 10,000 pictures)",
+        ),
+        (
+            calibration(intervals={**INTERVALS, "loss_before": [0.0, None], "loss_change": [None, None]}, n=1),
+            "whether it helps elsewhere is not known: the stored test part is one picture",
+        ),
+        (calibration(none=True), "whether it helps elsewhere is not known: no test predictions are stored"),
+    ],
+)
+def test_whether_a_calibration_helped(found, end):
+    text = calibration_text(found)
+    assert text.split("\n\n")[-1].replace("\n", " ") == end
+    assert all(cell_len(line) <= 100 for line in text.split("\n"))
+
+
+def test_what_a_temperature_did():
+    assert temperature_text(1.0) == ""
+    assert temperature_text(0.4769) == "probabilities sharpened by temperature 0.477"
+    assert temperature_text(1.43, calibration()) == (
+        "probabilities softened by temperature 1.43 (fitted on 5,000 validation pictures)"
+    )
+    lines = calibration_text(calibration(20.0)).split("\n")
+    assert lines[:2] == [
+        "probabilities softened by temperature 20 (fitted on 5,000 validation pictures); no class changes",
+        "20 is the end of the temperatures that are searched; the loss still falls there",
+    ]
+    unchanged = calibration_text(calibration(1.0)).split("\n")
+    assert unchanged[0] == "temperature 1 (fitted on 5,000 validation pictures); no class changes"
+
+
 @pytest.mark.parametrize(
     ("name", "what", "shape"),
     [
@@ -189,6 +262,19 @@ def test_evaluations():
     check_golden("evaluation.txt", evaluation_text(small))
     check_golden("evaluation.md", evaluation_markdown(small))
     assert json.loads(as_json(small)) == small.as_dict()
+
+
+def test_an_evaluation_says_what_its_probabilities_went_through():
+    rows, labels = [[0.75, 0.25]] * 4, [0, 0, 0, 1]
+    test = evaluate_predictions(rows, labels, ["a", "b"], "test", temperature=1.43)
+    assert evaluation_text(test).split("\n")[2] == "probabilities softened by temperature 1.43"
+    told = "probabilities softened by temperature 1.43 (fitted on 5,000 validation pictures)"
+    assert evaluation_text(test, calibration()).split("\n")[2] == told
+    own = evaluate_predictions(rows, labels, ["a", "b"], "validation", temperature=1.43)
+    flatters = ", so loss and calibration error flatter here"
+    assert evaluation_markdown(own, calibration()).split("\n")[2] == told + flatters
+    plain = evaluate_predictions(rows, labels, ["a", "b"], "validation")
+    assert "temperature" not in evaluation_text(plain, None)
 
 
 @pytest.mark.parametrize(
@@ -216,7 +302,7 @@ def test_a_matrix_too_wide_for_text_stands_in_markdown_only():
 def test_of_many_classes_the_worst_are_shown():
     text = evaluation_text(evaluation(30))
     assert "the 20 of 30 classes with the lowest F1:" in text
-    assert text.split("\n\n")[2].count("\nclass ") == 20
+    assert text.split("\n\n")[4].count("\nclass ") == 20
 
 
 def test_no_mistakes_need_no_matrix():

@@ -18,7 +18,8 @@ def evaluate(
     device: Device = None,
     json: Json = False,
 ) -> None:
-    """Measure a trained classifier: accuracy with its interval, every class, the confusions.
+    """Measure a trained classifier: accuracy, macro F1, kappa, top-k, loss and calibration with their intervals,
+    every class, the confusions.
 
     Example: neocog evaluate runs/fast-mnist-1 --split val
     """
@@ -28,10 +29,11 @@ def evaluate(
 
     with data_progress() as progress:
         found = evaluate_run(run, split=split, data=data, model=model, device=device, progress=progress, tell=tell)
-    openings = Run.open(run).test_openings
+    opened = Run.open(run)
+    openings = opened.test_openings
     if json:
         print_json({"run": str(run), **found.as_dict(), "test_openings": openings})
     else:
-        typer.echo(evaluation_text(found))
+        typer.echo(evaluation_text(found, opened.calibration))
         if found.split == "test":
             typer.echo(f"\nthe run's own test part: opened {openings} time{'s' * (openings > 1)}")

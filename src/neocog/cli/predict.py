@@ -22,11 +22,14 @@ def predict(
 
     Example: neocog predict runs/fast-mnist-1 seven.png --top 3
     """
-    from neocog.finished import load
-    from neocog.render.runs import predictions_text
+    from neocog.finished import Run, load
+    from neocog.render.runs import predictions_text, temperature_text
 
-    answers = load(run, model=model, device=device).ranked(pictures, top, tell)
+    classifier = load(run, model=model, device=device)
+    answers = classifier.ranked(pictures, top, tell)
     if json:
-        print_json({"run": str(run), "predictions": answers})
-    else:
-        typer.echo(predictions_text(answers))
+        print_json({"run": str(run), "temperature": classifier.temperature, "predictions": answers})
+        return
+    typer.echo(predictions_text(answers))
+    if softened := temperature_text(classifier.temperature, Run.open(run).calibration):
+        typer.echo(softened)

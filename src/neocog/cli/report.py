@@ -7,6 +7,19 @@ from typing import Annotated
 
 import typer
 
+from neocog.cli.options import tell
 
-def report(run: Annotated[Path, typer.Argument(help="A run directory.")]) -> None:
-    """To be written."""
+
+def report(
+    run: Annotated[Path, typer.Argument(help="A run directory.")],
+    out: Annotated[
+        Path | None, typer.Option(help="Where to write it (default: RUN/report.html, made anew).", metavar="FILE.html")
+    ] = None,
+) -> None:
+    """Write all there is to know of a run as one HTML file, which any browser shows without a network.
+
+    Example: neocog report runs/fast-mnist-1
+    """
+    from neocog.insight.reporting import report as write_report
+
+    typer.echo(str(write_report(run, out=out, tell=tell)))

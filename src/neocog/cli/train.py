@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -26,12 +27,14 @@ def train(
     device: Device = None,
     precision: Precision = None,
     tensorboard: Annotated[bool, typer.Option(help="Write the curve for TensorBoard, too.")] = False,
+    figures: Annotated[bool, typer.Option("--figures/--no-figures", help="Draw figures and write a report.")] = True,
     json: Json = False,
 ) -> None:
     """Train a classifier, measure it, and keep everything in a run directory.
 
     Example: neocog train fast --data photos/ --set train.iterations=1000
     """
+    from neocog.insight.reporting import look
     from neocog.progress import ProgressBar
     from neocog.recipe import parse_changes
     from neocog.render.runs import train_text
@@ -48,11 +51,20 @@ def train(
             device=device,
             precision=precision,
             tensorboard=tensorboard,
+            figures=False,  # after the answer, which nobody should wait for
             observers=[ProgressBar()],
             progress=progress,
             tell=tell,
         )
-    if json:
-        print_json(finished.results)
-    else:
+    if not json:
         typer.echo(train_text(finished.results))
+        sys.stdout.flush()
+    written = look(finished, tell) if figures else []
+    report = next((str(path) for path in written if path.suffix == ".html"), None)
+    drawn = [str(path) for path in written if path.suffix != ".html"]
+    if json:
+        print_json({**finished.results, "report": report, "figures": drawn})
+        return
+    for label, text in (("figures", str(Path(drawn[0]).parent) if drawn else None), ("report", report)):
+        if text:
+            typer.echo(f"{label:<20}{text}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 
@@ -16,6 +16,7 @@ from neocog.layers.blocks import Block
 from neocog.layers.layer import Shape, shape_text
 from neocog.layers.modules import BranchesModule, ResidualModule
 from neocog.layers.stack import Placed
+from neocog.ops.arguments import whole
 
 _JOINING = (ResidualModule, BranchesModule)  # modules with modules inside that do something of their own
 
@@ -33,6 +34,20 @@ class NamedLayer:
 
     def __str__(self) -> str:
         return f"layer {self.number} '{self.text}'"
+
+    def place(self, neuron: Sequence[int]) -> tuple[int, ...]:
+        """The place of one of its outputs as whole numbers. Raises ExplanationError with those that there are."""
+        shape = self.output_shape
+        ranges = ", ".join(f"{name} 0 to {size - 1}" for name, size in zip(place_names(len(shape)), shape, strict=True))
+        given = tuple(neuron) if isinstance(neuron, Sequence) and not isinstance(neuron, str) else (neuron,)
+        text = ",".join(str(each) for each in given)
+        gives = f"{self} gives {shape_text(shape)}: {ranges}"
+        if len(given) != len(shape):
+            count = "one number" if len(shape) == 1 else f"{len(shape)} numbers"
+            raise ExplanationError(f"{gives}; give {count}, not {text or 'none'}")
+        if not all(whole(index, 0) and index < size for index, size in zip(given, shape, strict=True)):
+            raise ExplanationError(f"{gives}; {text} is outside")
+        return tuple(int(index) for index in given)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -103,8 +118,9 @@ class Network:
     def layer(self, name: str) -> NamedLayer:
         """The layer of that number, or by torch's name. Raises ExplanationError, which names the nearest and all."""
         by_number = {layer.number: layer for layer in self.layers}
-        by_name = {layer.name: layer for layer in self.layers}
-        found = by_number.get(name) or (by_name.get(name) if not name.isdigit() else None)
+        # A whole number is never torch's name of a layer that has a number of its own: torch counts from 0.
+        by_name = {layer.name: layer for layer in self.layers if not layer.name.isdigit()}
+        found = by_number.get(name) or by_name.get(name)
         if found is None:
             close = get_close_matches(name, [*by_number, *by_name], n=1, cutoff=0.5)
             hint = f"did you mean '{close[0]}'? The" if close else "the"
@@ -124,6 +140,11 @@ class Network:
     def device(self) -> torch.device:
         """Where the weights are."""
         return next((each.device for each in self.model.parameters()), torch.device("cpu"))
+
+
+def place_names(count: int) -> tuple[str, ...]:
+    """What each of so many numbers counts that name one value of an output."""
+    return {1: ("number",), 3: ("channel", "row", "column")}.get(count, tuple(f"axis {at}" for at in range(count)))
 
 
 def _flat(placed: tuple[Placed, ...]) -> Iterator[Placed]:

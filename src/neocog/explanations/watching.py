@@ -17,7 +17,8 @@ class Seen:
     """One call of a module: its first input and its output, and which tensors these were.
 
     `took` and `gave` are the very tensors that passed, to tell which module feeds which; a later in-place operation
-    may have changed their values. `input` and `output` hold the values at the time of the call.
+    may have changed their values. `input` and `output` hold the values at the time of the call, but for an `input` that
+    wasn't copied and that the module itself works on in place.
     """
 
     module: nn.Module
@@ -32,8 +33,8 @@ def watched(model: nn.Module, names: Iterable[str] | None = None, *, copies: boo
     """Evaluation mode, and a dict that fills with what the named modules see as pictures pass: all unless given.
 
     Of a module that is called more than once, the last call is kept; the order is that of the calls' ends. With
-    `copies=False` nothing is copied and values stay in the graph, for gradients. Modes and hooks are as they were
-    afterwards, also when the network raises.
+    `copies=False` values stay in the graph, for gradients. Modes and hooks are as they were afterwards, also when the
+    network raises.
 
     >>> import torch
     >>> model = nn.Sequential(nn.Flatten(), nn.Linear(4, 2))
@@ -58,11 +59,15 @@ def watched(model: nn.Module, names: Iterable[str] | None = None, *, copies: boo
         return hook
 
     def after(name: str) -> Any:
-        def hook(module: nn.Module, _: Any, output: Any) -> None:
-            if isinstance(output, Tensor) and taken.get(name):
-                value, tensor = taken[name].pop()
-                seen.pop(name, None)
-                seen[name] = Seen(module, value, kept(output), tensor, output)
+        def hook(module: nn.Module, _: Any, output: Any) -> Tensor | None:
+            if not isinstance(output, Tensor) or not taken.get(name):
+                return None
+            value, tensor = taken[name].pop()
+            # In the graph, a copy goes on instead, so that what works in place later doesn't change the one kept.
+            passes = output if copies else output.clone()
+            seen.pop(name, None)
+            seen[name] = Seen(module, value, kept(output), tensor, passes)
+            return None if copies else passes
 
         return hook
 

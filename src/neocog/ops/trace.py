@@ -32,9 +32,8 @@ from neocog.ops.checks import HALF, check_spec
 from neocog.ops.convolution import conv2d
 from neocog.ops.padding import padded
 from neocog.ops.spec import ConvSpec
+from neocog.ops.sums import HALF_STEP, shortest, sum_rounding
 
-_HALF_STEP = 2.0**-24  # the largest relative error of one float32 operation
-_LEAST_NORMAL = 2.0**-126  # below it float32 loses digits, or is flushed to zero
 _LARGEST = float(np.finfo(np.float32).max)
 _LONGEST = 15  # characters of a number that is written without an exponent
 _LEAST_WIDTH, _INDENT = 20, "  "
@@ -127,9 +126,9 @@ class Trace:
         lines = [*wrap(head, width, subsequent_indent=_INDENT, break_on_hyphens=False), *body]
         sums = [("sum", _sum(self.terms, self.bias).text)]
         if self.bias is not None:
-            sums = [("products", _sum(self.terms).text), ("bias", _number(self.bias)), *sums]
+            sums = [("products", _sum(self.terms).text), ("bias", shortest(self.bias)), *sums]
         if self.kind in _HALF_NAMES:
-            sums.append((f"in {self.kind}", _number(torch.tensor(self.value, dtype=getattr(torch, self.kind)).item())))
+            sums.append((f"in {self.kind}", shortest(torch.tensor(self.value, dtype=getattr(torch, self.kind)).item())))
         room = max(len(name) for name, _ in sums)
         for name, number in sums:
             lines += _lines(name.ljust(room), [number], width)
@@ -195,7 +194,7 @@ def trace_window(x: Tensor, w: Tensor, b: Tensor | None, spec: ConvSpec, k: int,
         terms.append(Term(first + d, row, column, r, s, float(pixel), float(weight), float(product), inside))
     bias = None if b is None else float(_float32("the bias", _numbers(b.detach()[k]).item(), ""))
     parts = _exact_parts(terms, bias)
-    if fsum(abs(part) for part in parts) + _rounding(parts) > _LARGEST:  # some order of adding would overflow
+    if fsum(abs(part) for part in parts) + sum_rounding(parts) > _LARGEST:  # some order of adding would overflow
         raise OperationError("the sum is too large for float32; give smaller numbers")
     total = _sum(terms, bias)
     kind = str(x.dtype).removeprefix("torch.")
@@ -239,13 +238,13 @@ def _sum(terms: Sequence[Term], bias: float | None = None) -> _Sum:
     # accumulate adds one after the other; sum() would choose its own order.
     value = float(np.add.accumulate(np.array(products, dtype=np.float32))[-1]) + 0.0  # -0 + 0 is 0
     parts = _exact_parts(terms, bias)
-    exact, error = fsum(parts), _rounding(parts)
+    exact, error = fsum(parts), sum_rounding(parts)
     ends = [Fraction(end) for end in (exact - error, exact + error, _read(terms, bias))]
     reach = float(max(abs(end - Fraction(value)) for end in ends))
     digits = f"{Decimal(value):f}"
     if not reach and len(digits) <= _LONGEST:
         return _Sum(value, digits, "0", len(digits.partition(".")[2]))
-    decimals = floor(log10(30 / (reach or abs(value) * _HALF_STEP)))
+    decimals = floor(log10(30 / (reach or abs(value) * HALF_STEP)))
     steps = Fraction(10) ** decimals
     count = round(Fraction(value) * steps)
     bound = ceil(max(abs(end * steps - count) for end in ends))
@@ -259,36 +258,21 @@ def _exact_parts(terms: Sequence[Term], bias: float | None) -> list[float]:
     return [term.pixel * term.weight for term in terms] + ([] if bias is None else [bias])
 
 
-def _rounding(parts: Sequence[float]) -> float:
-    """How far a float32 sum can be from the exact one; 0 when all sums on the way are whole multiples of one unit."""
-    size = fsum(abs(part) for part in parts)
-    unit = 1 / max(part.as_integer_ratio()[1] for part in parts)
-    if unit >= _LEAST_NORMAL and size <= unit / _HALF_STEP:
-        return 0.0
-    error = len(parts) * _HALF_STEP
-    return error / (1 - error) * size + 2 * len(parts) * _LEAST_NORMAL
-
-
 def _read(terms: Sequence[Term], bias: float | None) -> float:
     """What Python makes of the expression; its numbers are shortened to those that tell one float32 from all others."""
-    products = [float(_number(term.pixel)) * float(_number(term.weight)) for term in terms]
+    products = [float(shortest(term.pixel)) * float(shortest(term.weight)) for term in terms]
     total = sum(products) if len(products) > _MOST_ADDED else reduce(add, products)
-    return total if bias is None else total + float(_number(bias))
+    return total if bias is None else total + float(shortest(bias))
 
 
 # ------------------------------------------------------------------------------------------------------------- writing
 
 
-def _number(value: float) -> str:
-    """As few digits as tell a float32 from all others, whole numbers without a point."""
-    return str(np.float32(value) + np.float32(0)).removesuffix(".0")  # -0 + 0 is 0
-
-
 def _summands(terms: Sequence[Term], bias: float | None) -> list[str]:
-    products = [f"{_number(term.pixel)}*{_number(term.weight)}" for term in terms]
+    products = [f"{shortest(term.pixel)}*{shortest(term.weight)}" for term in terms]
     if len(products) > _MOST_ADDED:
         products = [f"sum([{', '.join(products)}])"]
-    return products if bias is None else [*products, _number(bias)]
+    return products if bias is None else [*products, shortest(bias)]
 
 
 def _as_python(summands: Sequence[str], width: int) -> list[str]:
@@ -303,14 +287,14 @@ def _as_python(summands: Sequence[str], width: int) -> list[str]:
 
 
 def _pixel(term: Term) -> str:
-    return _number(term.pixel) if term.inside else "(0)"
+    return shortest(term.pixel) if term.inside else "(0)"
 
 
 def _all(terms: Sequence[Term], single: bool, width: int) -> tuple[str, list[str]]:
     """What the lines hold, and a line for each row; the weights of one column of the kernel stand in one column."""
     pixels, weights = max(len(_pixel(term)) for term in terms), [0] * (terms[-1].s + 1)
     for term in terms:
-        weights[term.s] = max(weights[term.s], len(_number(term.weight)))
+        weights[term.s] = max(weights[term.s], len(shortest(term.weight)))
     rows = [[*row] for _, row in groupby(terms, key=lambda term: (term.channel, term.r))]
     names = [f"{'' if single else f'channel {row[0].channel}, '}row {row[0].row}:" for row in rows]
     room, lines = max(len(name) for name in names), []
@@ -328,7 +312,7 @@ def _largest(terms: Sequence[Term], single: bool, width: int) -> tuple[str, list
     names = [f"{'' if single else f'channel {term.channel}, '}row {term.row}, column {term.column}:" for term in few]
     room, pixels, weights = (
         max(len(text) for text in texts)
-        for texts in (names, [_pixel(term) for term in few], [_number(term.weight) for term in few])
+        for texts in (names, [_pixel(term) for term in few], [shortest(term.weight) for term in few])
     )
     lines = []
     for name, term in zip(names, few, strict=True):
@@ -338,7 +322,7 @@ def _largest(terms: Sequence[Term], single: bool, width: int) -> tuple[str, list
 
 
 def _product(term: Term, first: bool, pixels: int, weights: int) -> str:
-    return f"{' ' if first else '+'} {_pixel(term).rjust(pixels)} · {_number(term.weight).rjust(weights)}"
+    return f"{' ' if first else '+'} {_pixel(term).rjust(pixels)} · {shortest(term.weight).rjust(weights)}"
 
 
 def _columns(terms: Sequence[Term]) -> str:

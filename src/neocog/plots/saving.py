@@ -12,12 +12,12 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 # What a file would say about the moment and the program that wrote it, left out.
-_METADATA: dict[str, dict[str, Any]] = {
+METADATA: dict[str, dict[str, Any]] = {
     ".png": {"Software": None},
     ".svg": {"Date": None, "Creator": None},
     ".pdf": {"CreationDate": None, "Creator": None, "Producer": None},
 }
-DRAWINGS = tuple(_METADATA)
+DRAWINGS = tuple(METADATA)
 
 
 @styled
@@ -36,5 +36,5 @@ def save_figure(figure: Figure, path: str | Path, *, overwrite: bool = False) ->
     target = check_target(path, DRAWINGS, overwrite=overwrite)
     suffix = target.suffix.lower()
     with whole_file(target, overwrite=overwrite) as file:
-        figure.savefig(file, format=suffix[1:], dpi=DOTS, metadata=_METADATA[suffix])
+        figure.savefig(file, format=suffix[1:], dpi=DOTS, metadata=METADATA[suffix])
     return target

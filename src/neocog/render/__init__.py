@@ -5,5 +5,10 @@ comparison    two or more sides over seeds, and two runs picture by picture
 reproduction  published figures beside ours; `figures` fills the cells
 sweep         many configurations
 rates         a range of learning rates
+explanation   why a network answers as it does for one picture
+mistakes      what a run gets wrong, and why that may be
+stress        accuracy as pictures change more and more
+measures      the table of measures with their intervals
+html          any of these in a notebook
 words         what their texts share
 """

@@ -1,4 +1,4 @@
-"""Comparisons as text and Markdown: sides over seeds, and finished runs picture by picture."""
+"""Comparisons as text, Markdown and HTML: sides over seeds, and finished runs picture by picture."""
 
 from __future__ import annotations
 
@@ -29,6 +29,12 @@ def comparison_markdown(comparison: Comparison) -> str:
     return "\n\n".join([title, *_comparison_parts(comparison, "markdown")])
 
 
+def comparison_html(comparison: Comparison) -> str:
+    """The same as `comparison_text`, as HTML, the verdict first."""
+    verdict = prose(comparison.verdict, "html", strong=True)
+    return "\n".join([verdict, *(part for part in _comparison_parts(comparison, "html") if part != verdict)])
+
+
 def run_comparison_text(comparison: RunComparison | RunComparisons) -> str:
     """Which of two runs, or of more, is right more often, and on which pictures they differ; at most 100 signs wide."""
     return "\n\n".join(_run_parts(comparison, "text"))
@@ -39,6 +45,12 @@ def run_comparison_markdown(comparison: RunComparison | RunComparisons) -> str:
     pairs = comparison.pairs if isinstance(comparison, RunComparisons) else (comparison,)
     title = f"# {_listed(list(dict.fromkeys(name for pair in pairs for name in (pair.first, pair.second))))}"
     return "\n\n".join([title, *_run_parts(comparison, "markdown")])
+
+
+def run_comparison_html(comparison: RunComparison | RunComparisons) -> str:
+    """The same as `run_comparison_text`, as HTML, the verdict first."""
+    verdict = prose(comparison.verdict, "html", strong=True)
+    return "\n".join([verdict, *(part for part in _run_parts(comparison, "html") if part != verdict)])
 
 
 def _comparison_parts(comparison: Comparison, style: TextStyle) -> list[str]:
@@ -130,7 +142,7 @@ def _test(comparison: Comparison, style: TextStyle) -> list[str]:
             spread = "" if found.sd is None else f" ± {found.sd * 100:.2f}"
             rows.append([side.name, f"{found.mean * 100:.2f}{spread}", str(found.n)])
     if not rows:
-        return ["test accuracy: not measured, the data has no test part"]
+        return [prose("test accuracy: not measured, the data has no test part", style)]
     told = "the test part was opened once a run, after the last step; it is not what the choice was made on"
     return [f"{prose(f'{told}:', style)}\n{gap(style)}{table(['side', '>test accuracy ± sd, %', '>n'], rows, style)}"]
 

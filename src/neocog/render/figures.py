@@ -8,7 +8,7 @@ from typing import Literal
 from neocog.statistics.reproduction import Figure, Kind, Reproduction
 from neocog.tables import table
 
-Style = Literal["text", "markdown"]
+Style = Literal["text", "markdown", "html"]
 
 NONE = "—"
 LOGS: dict[Kind, str] = {"log loss": "loss log", "log accuracy": "accuracy log", "batch accuracy": "batch accuracy"}

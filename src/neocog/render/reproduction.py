@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from statistics import fmean, stdev
 
 from neocog.render.figures import LOGS, NONE, Style, figures_table, main_table, number, published_text, spread_text
-from neocog.render.words import wrapped
+from neocog.render.words import html_list, paragraph, wrapped
 from neocog.statistics.paired import PairedDifference
 from neocog.statistics.reproduction import FEWEST_FOR_RANGE, Figure, Reproduced, Reproduction, chance_in_range
 from neocog.tables import table
@@ -55,6 +55,25 @@ def reproduction_markdown(reproduction: Reproduction) -> str:
     if failures := _failures(reproduction):
         parts += ["## Failed", _listed(failures)]
     return "\n\n".join(part for part in parts if part)
+
+
+def reproduction_html(reproduction: Reproduction) -> str:
+    """The main table with how to read it, what lies outside, what failed, and the conditions, for a notebook."""
+    parts = [
+        paragraph(_changes(reproduction), strong=True),
+        main_table(reproduction, "html"),
+        html_list([sentence for each in reproduction.recipes if (sentence := price(each))]),
+        html_list(_reading(reproduction)),
+        *_titled(_outside_title(reproduction), [*_outside(reproduction), *_expected_outside(reproduction)]),
+        *_titled("failed", _failures(reproduction)),
+        *_titled("notes", _notes(reproduction)),
+        *_titled("conditions", _conditions(reproduction)),
+    ]
+    return "\n".join(part for part in parts if part)
+
+
+def _titled(title: str, lines: Sequence[str]) -> list[str]:
+    return [paragraph(title, strong=True), html_list(lines)] if lines else []
 
 
 def price(each: Reproduced) -> str:

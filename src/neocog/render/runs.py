@@ -10,8 +10,9 @@ from os import PathLike
 from textwrap import wrap
 from typing import Any, Literal
 
-from neocog.evaluation import Evaluation
+from neocog.evaluation import Calibration, Evaluation
 from neocog.recipe import shipped_recipes
+from neocog.render.measures import between, four_digits, measures_table, percent
 from neocog.summary import Summary
 from neocog.tables import WIDTH, table
 
@@ -34,21 +35,47 @@ def summary_markdown(summary: Summary) -> str:
     return "\n".join([summary.table("markdown"), "", *(f"- {line}" for line in summary.totals())])
 
 
-def evaluation_text(evaluation: Evaluation) -> str:
-    """Accuracy and loss, the measures of each class, the confusion matrix, and what was confused most."""
-    return "\n\n".join(_evaluation_parts(evaluation, "text"))
+def evaluation_text(evaluation: Evaluation, calibration: Calibration | None = None) -> str:
+    """The measures with their intervals, the measures of each class, the confusion matrix, what was confused most.
+
+    `calibration` says what the temperature of these probabilities was fitted on.
+    """
+    return "\n\n".join(_evaluation_parts(evaluation, "text", calibration))
 
 
-def evaluation_markdown(evaluation: Evaluation) -> str:
+def evaluation_markdown(evaluation: Evaluation, calibration: Calibration | None = None) -> str:
     """The same as `evaluation_text`, as Markdown."""
-    return "\n\n".join(_evaluation_parts(evaluation, "markdown"))
+    return "\n\n".join(_evaluation_parts(evaluation, "markdown", calibration))
+
+
+def temperature_text(temperature: float, calibration: Calibration | None = None) -> str:
+    """What a temperature did to probabilities, and what it was fitted on; nothing for temperature 1."""
+    if temperature == 1:
+        return ""
+    told = f"probabilities {'softened' if temperature > 1 else 'sharpened'} by temperature {temperature:.3g}"
+    return told if calibration is None else f"{told} (fitted on {calibration.n:,} {calibration.part} pictures)"
+
+
+def calibration_text(calibration: Calibration) -> str:
+    """The temperature, loss and ECE before and after on each part with their intervals, and whether it helped."""
+    columns = ["part", "measure", ">before", ">95 % interval", ">after", ">95 % interval"]
+    rows = _before_and_after(calibration.part, calibration.as_dict(), "(fitted on these)")
+    if calibration.test is not None:
+        rows += _before_and_after("test", calibration.test)
+    lines = [f"{temperature_text(calibration.temperature, calibration) or calibration}; no class changes"]
+    if calibration.at_bound:
+        lines.append(
+            f"{calibration.temperature:g} is the end of the temperatures that are searched; the loss still falls there"
+        )
+    return "\n".join([*lines, "", table(columns, rows), "", *_wrapped(_whether_it_helped(calibration), 0).split("\n")])
 
 
 def train_text(results: Mapping[str, Any]) -> str:
     """The answer of a training: how good, how sure, how long, how large, and where it lies.
 
     Of a published recipe also what its lesson measures in its own way, what is wrong with that, and where our seeds
-    are held against the lesson's own figure; one training says too little of it.
+    are held against the lesson's own figure; one training says too little of it. `calibration` in the results, a
+    `Calibration` or none, is told with them.
     """
     threads = f", {results['threads']} thread{'s' * (results['threads'] > 1)}" if results["device"] == "cpu" else ""
     pictures = f"{results['train_pictures']:,} pictures"
@@ -63,6 +90,8 @@ def train_text(results: Mapping[str, Any]) -> str:
         ("parameters", f"{results['parameters']:,}"),
         ("run", str(results["run"])),
     ]
+    if results.get("calibration") is not None:
+        lines.insert(2, ("calibration", _calibrated(results["calibration"])))
     lines += [(label, _wrapped(text)) for label, text in _of_lesson(results)]
     return "\n".join(f"{label:<{_LABEL}}{text}" for label, text in lines)
 
@@ -158,11 +187,11 @@ def _own_measures(found: Mapping[str, Any], openings: int) -> list[str]:
     return items
 
 
-def _wrapped(text: str) -> str:
+def _wrapped(text: str, indent: int = _LABEL) -> str:
     """Lines that fit beside a label, the later ones below the first; a number keeps its per cent sign."""
     kept = text.replace(" %", "\N{NO-BREAK SPACE}%")
-    lines = wrap(kept, WIDTH - _LABEL, break_on_hyphens=False)
-    return f"\n{' ' * _LABEL}".join(lines).replace("\N{NO-BREAK SPACE}", " ")
+    lines = wrap(kept, WIDTH - indent, break_on_hyphens=False)
+    return f"\n{' ' * indent}".join(lines).replace("\N{NO-BREAK SPACE}", " ")
 
 
 def _percent(share: float) -> str:
@@ -204,10 +233,17 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _evaluation_parts(evaluation: Evaluation, style: TextStyle) -> list[str]:
+def _evaluation_parts(evaluation: Evaluation, style: TextStyle, calibration: Calibration | None) -> list[str]:
     wrong = f"{evaluation.errors:,} error{'' if evaluation.errors == 1 else 's'}"
+    softened = temperature_text(evaluation.temperature, calibration)
+    if softened and calibration is not None and evaluation.split == calibration.part:
+        softened += ", so loss and calibration error flatter here"
+    columns, rows = measures_table({evaluation.split: evaluation})
     parts = [
-        f"{evaluation.split}: {evaluation}\nloss {evaluation.loss:.4f} · {wrong}",
+        f"{evaluation.split}: {evaluation}\nloss {evaluation.loss:.4f} · {wrong}"
+        + (f"\n{softened}" if softened else ""),
+        table(columns, rows, style),
+        _by_chance(evaluation, style),
         *_class_table(evaluation, style),
     ]
     if evaluation.errors:
@@ -215,6 +251,51 @@ def _evaluation_parts(evaluation: Evaluation, style: TextStyle) -> list[str]:
         pairs = [[true, got, f"{count:,}"] for true, got, count in evaluation.most_confused(_MOST_PAIRS)]
         parts.append(f"most confused\n{_gap(style)}{table(['true', 'predicted', '>times'], pairs, style)}")
     return parts
+
+
+def _by_chance(evaluation: Evaluation, style: TextStyle) -> str:
+    text = (
+        f"a network that is right just as often as this one is sure would have a calibration error of "
+        f"{percent(evaluation.ece_by_chance)} on so many pictures, by chance alone"
+    )
+    return _wrapped(text, 0) if style == "text" else text
+
+
+def _before_and_after(part: str, found: Mapping[str, Any], note: str = "") -> list[list[str]]:
+    rows: list[list[str]] = []
+    for measure, name, show in (("loss", "loss", four_digits), ("calibration error", "ece", percent)):
+        cells = [note if rows else f"{part}, n = {found['n']:,}", measure]
+        for when in ("before", "after"):
+            low, high = found["intervals"][f"{name}_{when}"]
+            cells += [show(found[f"{name}_{when}"]), between((low, math.inf if high is None else high), show)]
+        rows.append(cells)
+    return rows
+
+
+def _whether_it_helped(calibration: Calibration) -> str:
+    found = calibration.test
+    if found is None:
+        return "whether it helps elsewhere is not known: no test predictions are stored"
+    low, high = found["intervals"]["loss_change"]
+    if low is None:
+        return "whether it helps elsewhere is not known: the stored test part is one picture"
+    change = (
+        f"the test loss changes by {_signed(found['loss_change'])} (95 % interval {_signed(low)} to {_signed(high)}, "
+        f"paired over {found['n']:,} pictures)"
+    )
+    verdict = {True: "it helped", False: "it made the probabilities worse", None: "whether it helped can't be told"}
+    return f"{verdict[calibration.helped]}: {change}"
+
+
+def _calibrated(calibration: Calibration) -> str:
+    found, part = calibration.test, "test"
+    if found is None:
+        found, part = calibration.as_dict(), calibration.part
+    return f"{calibration}; {part} loss {found['loss_before']:.4f} → {found['loss_after']:.4f}"
+
+
+def _signed(value: float) -> str:
+    return f"{value:+.4f}".replace("-", "−")
 
 
 def _class_table(evaluation: Evaluation, style: TextStyle) -> list[str]:

@@ -1,6 +1,8 @@
-"""A sweep as text and Markdown: every configuration, the best first, and how far the best may be believed."""
+"""A sweep as text, Markdown and HTML: every configuration, the best first, and how far the best may be believed."""
 
 from __future__ import annotations
+
+from html import escape
 
 from neocog.render.words import TextStyle, few_pictures, items, mean_text, p_text, prose, seconds_text
 from neocog.statistics.comparison import Metric
@@ -19,6 +21,12 @@ def sweep_text(sweep: Sweep) -> str:
 def sweep_markdown(sweep: Sweep) -> str:
     """The same as `sweep_text`, as Markdown, with every configuration."""
     return "\n\n".join([f"# Sweep of {sweep.recipe}", *_parts(sweep, "markdown")])
+
+
+def sweep_html(sweep: Sweep) -> str:
+    """The same as `sweep_text`, as HTML, the verdict first."""
+    verdict = prose(sweep.verdict, "html", strong=True)
+    return "\n".join([verdict, *(part for part in _parts(sweep, "html") if part != verdict)])
 
 
 def _parts(sweep: Sweep, style: TextStyle) -> list[str]:
@@ -60,7 +68,7 @@ def _table(sweep: Sweep, style: TextStyle) -> str:
     columns = [*heads, *measured, *([">parameters"] if sized else []), ">s a run"]
     text = table(columns, rows, style)
     left = len(sweep.configurations) - len(shown)
-    return f"{text}\n… and {left} more, which sweep.md has" if left else text
+    return f"{text}\n{prose(f'… and {left} more, which sweep.md has', style)}" if left else text
 
 
 def _behind(each: Configuration, metric: Metric) -> str:
@@ -137,4 +145,6 @@ def _command(sweep: Sweep, style: TextStyle) -> str:
     """Never wrapped: it is there to be copied."""
     if sweep.command is None:
         return ""
+    if style == "html":
+        return f"<pre>{escape(sweep.command)}</pre>"
     return f"```\n{sweep.command}\n```" if style == "markdown" else sweep.command

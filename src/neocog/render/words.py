@@ -1,31 +1,52 @@
-"""What texts of results share: sentences as text or Markdown, lines that end where one may, and short figures."""
+"""What texts of results share: sentences as text, Markdown or HTML, lines that end where one may, and short figures."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from html import escape
 from textwrap import wrap
 from typing import Any, Literal
 
 from neocog.statistics.comparison import Metric, Side
 from neocog.tables import WIDTH
 
-TextStyle = Literal["text", "markdown"]
+TextStyle = Literal["text", "markdown", "html"]
 _TIED = "\N{NO-BREAK SPACE}"
 _FEW_PICTURES = 100  # fewer: one of them is more than a point of accuracy
 
 
 def prose(text: str, style: TextStyle, *, strong: bool = False) -> str:
-    """A sentence: broken into lines as text, on one line and perhaps bold as Markdown."""
+    """A sentence: broken into lines as text, on one line and perhaps bold as Markdown, a paragraph as HTML."""
+    if style == "html":
+        return paragraph(text, strong=strong)
     if style == "markdown":
         return f"**{text}**" if strong and text else text
     return wrapped(text)
 
 
 def items(texts: Sequence[str], style: TextStyle) -> str:
-    """One line each, as a list in Markdown; where a text is broken, it goes on indented."""
+    """One line each, as a list in Markdown and HTML; where a text is broken, it goes on indented."""
+    if style == "html":
+        return html_list(texts)
     if style == "markdown":
         return "\n".join(f"- {text}" for text in texts)
     return "\n".join(wrapped(text, rest="  ") for text in texts)
+
+
+def paragraph(text: str, *, strong: bool = False) -> str:
+    """A sentence as HTML; nothing for none.
+
+    >>> paragraph("a < b", strong=True)
+    '<p><strong>a &lt; b</strong></p>'
+    """
+    if not text:
+        return ""
+    return f"<p><strong>{escape(text)}</strong></p>" if strong else f"<p>{escape(text)}</p>"
+
+
+def html_list(texts: Sequence[str]) -> str:
+    """Lines as a list in HTML; nothing for none."""
+    return f"<ul>{''.join(f'<li>{escape(text)}</li>' for text in texts)}</ul>" if texts else ""
 
 
 def wrapped(text: str, first: str = "", rest: str = "", width: int = WIDTH) -> str:

@@ -17,6 +17,7 @@ from typing import Any
 
 from neocog.errors import DataError
 from neocog.evaluation import CONFIDENCE, MeanInterval, mean_interval
+from neocog.notebook import html_of
 from neocog.statistics.cost import Cost, ratio
 from neocog.statistics.holm import holm
 from neocog.statistics.mcnemar import McNemar
@@ -206,6 +207,9 @@ class Comparison:
     def __str__(self) -> str:
         return self.verdict
 
+    def _repr_html_(self) -> str:
+        return html_of(self, "comparison_html")
+
 
 def compare_sides(
     sides: Sequence[Side],
@@ -309,3 +313,6 @@ class RunComparison:
 
     def __str__(self) -> str:
         return self.verdict
+
+    def _repr_html_(self) -> str:
+        return html_of(self, "run_comparison_html")

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from neocog.evaluation import CONFIDENCE
+from neocog.notebook import html_of
 from neocog.statistics.comparison import RunComparison
 
 
@@ -47,3 +48,6 @@ class RunComparisons:
 
     def __str__(self) -> str:
         return self.verdict
+
+    def _repr_html_(self) -> str:
+        return html_of(self, "run_comparison_html")

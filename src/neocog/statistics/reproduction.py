@@ -9,6 +9,7 @@ from functools import cached_property
 from statistics import fmean, stdev
 from typing import Any, Literal
 
+from neocog.notebook import html_of
 from neocog.statistics.paired import PairedDifference, paired_difference
 
 FEWEST_FOR_RANGE = 3  # seeds: one more of two would itself be outside their range in two of three cases
@@ -254,6 +255,9 @@ class Reproduction:
 
     recipes: tuple[Reproduced, ...]
     conditions: Mapping[str, Any] = field(default_factory=dict)
+
+    def _repr_html_(self) -> str:
+        return html_of(self, "reproduction_html")
 
     def as_dict(self) -> dict[str, Any]:
         """Everything that is known of it, for JSON."""

@@ -9,6 +9,7 @@ from typing import Any
 
 from neocog.errors import DataError
 from neocog.evaluation import CONFIDENCE, MeanInterval, mean_interval
+from neocog.notebook import html_of
 from neocog.statistics.comparison import Comparison, Metric, Pair, Side
 from neocog.statistics.holm import holm
 from neocog.statistics.paired import PairedDifference, paired_difference, win_share
@@ -192,6 +193,9 @@ class Sweep:
 
     def __str__(self) -> str:
         return self.verdict
+
+    def _repr_html_(self) -> str:
+        return html_of(self, "sweep_html")
 
 
 @dataclass(frozen=True)

@@ -65,14 +65,15 @@ def working_folder(place: Path) -> Path:
 
 
 def train_into(place: Path, recipe: Recipe, **options: Any) -> None:
-    """Trains a run as `workflow.train` does; a place that another process has filled meanwhile stays as it is.
+    """Trains a run as `workflow.train` does, but for its figures.
 
-    Whatever is raised, nothing half done is left behind.
+    A place that another process has filled meanwhile stays as it is. Whatever is raised, nothing half done is left
+    behind.
     """
     working = working_folder(place)
     shutil.rmtree(working, ignore_errors=True)  # a dead process may have had our number
     try:
-        workflow.train(recipe, run=working, **options)
+        workflow.train(recipe, run=working, figures=False, **options)
         _keep(working, place)
     finally:
         shutil.rmtree(working, ignore_errors=True)

@@ -7,17 +7,48 @@ Legend: N pictures, C classes.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import ndtri, stdtrit
 
 from neocog.errors import DataError
+from neocog.evaluation.calibration import LEAST
+from neocog.evaluation.checks import refuse_nonsense
+from neocog.evaluation.intervals import CONFIDENCE, picture_interval, wilson_interval
+from neocog.evaluation.reliability import (
+    ECE_METHOD,
+    ReliabilityBin,
+    ece_by_chance,
+    ece_interval,
+    expected_calibration_error,
+    reliability,
+)
+from neocog.evaluation.resampling import (
+    AROUND_METHOD,
+    ConfusionSums,
+    Values,
+    interval_around,
+    resampled_confusion,
+)
+from neocog.notebook import html_of
 
-CONFIDENCE = 0.95
+WILSON_METHOD = f"Wilson, {CONFIDENCE * 100:g} %"
+STUDENT_METHOD = f"Student's t over pictures, widened for mistakes not met, {CONFIDENCE * 100:g} %"
+METHODS = {
+    "accuracy": WILSON_METHOD,
+    "top_k": WILSON_METHOD,
+    "macro_f1": AROUND_METHOD,
+    "kappa": AROUND_METHOD,
+    "loss": STUDENT_METHOD,
+    "ece": ECE_METHOD,
+}
+_TOP = (2, 3, 5)  # of the texts, where there are more classes than that
+_AT_ONCE = 8192  # pictures that are ranked at a time
 
 
 @dataclass(frozen=True)
@@ -39,6 +70,9 @@ class Evaluation:
     Precision is the share of right answers among those that named the class, recall the share of the class that
     was found, F1 their harmonic mean; each is 0 where it would be 0/0. `macro_f1` is the mean F1 of the classes
     that occur in the labels. `loss` is the mean negative log likelihood, in nats.
+
+    Intervals are of 95 %, over pictures: they say how far these figures would move with other pictures of the same
+    kind, not with another training. Each is computed when it is first asked for.
     """
 
     split: str
@@ -52,6 +86,8 @@ class Evaluation:
     precision: NDArray[np.float64]  # (C,)
     recall: NDArray[np.float64]  # (C,)
     f1: NDArray[np.float64]  # (C,)
+    losses: NDArray[np.float64]  # (N,) negative log likelihood of each, in nats
+    temperature: float = 1.0  # that the probabilities were softened with
 
     @property
     def n(self) -> int:
@@ -87,6 +123,76 @@ class Evaluation:
     def macro_f1(self) -> float:
         """The mean F1 of the classes that occur in the labels."""
         return float(self.f1[self.support > 0].mean())
+
+    @cached_property
+    def macro_f1_interval(self) -> tuple[float, float]:
+        """Its 95 % interval, from resampled pictures; see `resampling.interval_around`."""
+        return interval_around(self.macro_f1, self._resampled.macro_f1, self.n)
+
+    @property
+    def kappa(self) -> float:
+        """Cohen's kappa: the agreement of answers and labels beyond what chance gives, 1 for full agreement.
+
+            κ = (pₒ − pₑ) / (1 − pₑ),    pₒ the accuracy,  pₑ = Σ_c (labels of c)·(answers c) / N²
+
+        0 where it would be 0/0, with a single class. Source: Cohen 1960.
+        """
+        sums = ConfusionSums(np.diag(self.confusion)[None], self.support[None], self.confusion.sum(axis=0)[None])
+        return float(sums.kappa[0])
+
+    @cached_property
+    def kappa_interval(self) -> tuple[float, float]:
+        """Its 95 % interval, from resampled pictures; see `resampling.interval_around`."""
+        return interval_around(self.kappa, self._resampled.kappa, self.n, low=-1.0)
+
+    @cached_property
+    def loss_interval(self) -> tuple[float, float]:
+        """Its 95 % interval, no lower than 0; see `intervals.picture_interval`."""
+        found = picture_interval(self.losses, self.right, self.losses_if_wrong)
+        return (0.0, math.inf) if found is None else (max(0.0, found[0]), found[1])
+
+    def top_k(self, k: int) -> float:
+        """The share of pictures whose class is among the k most probable; of equal ones the first count."""
+        return self._within(k) / self.n
+
+    def top_k_interval(self, k: int) -> tuple[float, float]:
+        """Its 95 % Wilson interval."""
+        return wilson_interval(self._within(k), self.n)
+
+    @cached_property
+    def confidences(self) -> NDArray[np.float32]:
+        """(N,) the highest probability of each."""
+        return np.asarray(self.probabilities.max(axis=1), dtype=np.float32)
+
+    @cached_property
+    def right(self) -> NDArray[np.bool_]:
+        """(N,) whether each was classified rightly."""
+        return np.asarray(self.predictions == self.labels)
+
+    @property
+    def losses_if_wrong(self) -> NDArray[np.float64]:
+        """(N,) what each would lose at least if another class than the most probable were the true one, in nats."""
+        return -np.log(np.maximum(1 - self.confidences.astype(np.float64), LEAST))
+
+    @cached_property
+    def reliability(self) -> tuple[ReliabilityBin, ...]:
+        """How often the network is right when it is so sure: 15 bins of equal width, without the empty ones."""
+        return reliability(self.confidences, self.right)
+
+    @property
+    def ece(self) -> float:
+        """The expected calibration error; see `reliability.expected_calibration_error`."""
+        return expected_calibration_error(self.reliability)
+
+    @cached_property
+    def ece_interval(self) -> tuple[float, float]:
+        """Its 95 % interval, from resampled pictures; see `reliability.ece_interval`."""
+        return ece_interval(self.confidences, self.right, self._ece_by_chance)
+
+    @property
+    def ece_by_chance(self) -> float:
+        """What ECE would be on average if each picture were right with just the probability the network gives it."""
+        return float(self._ece_by_chance.mean())
 
     @property
     def predictions(self) -> NDArray[np.int64]:
@@ -132,9 +238,22 @@ class Evaluation:
             "errors": self.errors,
             "accuracy": self.accuracy,
             "interval": list(self.interval),
-            "interval_method": f"Wilson, {CONFIDENCE * 100:g} %",
+            "interval_method": WILSON_METHOD,
             "loss": self.loss,
+            "loss_interval": _finite(self.loss_interval),
             "macro_f1": self.macro_f1,
+            "macro_f1_interval": list(self.macro_f1_interval),
+            "kappa": self.kappa,
+            "kappa_interval": list(self.kappa_interval),
+            "top_k": {
+                str(k): {"accuracy": self.top_k(k), "interval": list(self.top_k_interval(k))} for k in self.shown_top
+            },
+            "ece": self.ece,
+            "ece_interval": list(self.ece_interval),
+            "ece_by_chance": self.ece_by_chance,
+            "interval_methods": dict(METHODS),
+            "temperature": self.temperature,
+            "reliability": [{**asdict(each), "interval": list(each.interval)} for each in self.reliability],
             "classes": list(self.classes),
             "per_class": [
                 {
@@ -149,6 +268,40 @@ class Evaluation:
             "confusion": self.confusion.tolist(),
         }
 
+    @property
+    def shown_top(self) -> tuple[int, ...]:
+        """The k whose `top_k` says something: less than the number of classes."""
+        return tuple(k for k in _TOP if k < len(self.classes))
+
+    @cached_property
+    def _resampled(self) -> ConfusionSums:
+        return resampled_confusion(self.confusion)
+
+    @cached_property
+    def _ece_by_chance(self) -> Values:
+        return ece_by_chance(self.confidences)
+
+    @cached_property
+    def _ranks(self) -> NDArray[np.int64]:
+        """(C,) how many pictures have their class at place 1, 2, … of the most probable."""
+        counts_C = np.zeros(len(self.classes), dtype=np.int64)
+        places_C = np.arange(len(self.classes))
+        for start in range(0, self.n, _AT_ONCE):
+            some_NC, labels_N1 = (
+                self.probabilities[start : start + _AT_ONCE],
+                self.labels[start : start + _AT_ONCE, None],
+            )
+            of_truth_N1 = np.take_along_axis(some_NC, labels_N1, axis=1)
+            before_NC = (some_NC > of_truth_N1) | ((some_NC == of_truth_N1) & (places_C < labels_N1))
+            counts_C += np.bincount(before_NC.sum(axis=1), minlength=len(counts_C))
+        return counts_C
+
+    def _within(self, k: int) -> int:
+        count = len(self.classes)
+        if not 1 <= k <= count:
+            raise DataError(f"top-{k} of {count} classes; give k from 1 to {count}")
+        return int(self._ranks[:k].sum())
+
     def __str__(self) -> str:
         low, high = self.interval
         bounds = f"{low * 100:.2f}–{high * 100:.2f}, {CONFIDENCE * 100:g} % Wilson"
@@ -156,6 +309,9 @@ class Evaluation:
 
     def __repr__(self) -> str:
         return f"<Evaluation on {self.split}: {self}>"
+
+    def _repr_html_(self) -> str:
+        return html_of(self, "evaluation_html")
 
 
 def evaluate_predictions(
@@ -167,12 +323,14 @@ def evaluate_predictions(
     logits: bool = False,
     indices: ArrayLike | None = None,
     names: Sequence[str] | None = None,
+    temperature: float = 1.0,
 ) -> Evaluation:
     """Judge predictions (N, C), probabilities or with `logits=True` raw scores, against labels (N,) in 0 … C − 1.
 
     The loss is computed in float64 from what is given: exactly from logits; from probabilities with the smallest
     normal float32 (1.2e-38, a loss of 87 nats) in place of zeros. `indices` and `names` say which picture each
-    row is; they only travel along. Raises DataError for shapes, labels or probabilities that make no sense.
+    row is, `temperature` what the predictions were softened with; they only travel along.
+    Raises DataError for shapes, labels or probabilities that make no sense.
 
     >>> evaluation = evaluate_predictions([[0.8, 0.2], [0.6, 0.4], [0.1, 0.9]], [0, 1, 1], ["cat", "dog"], "test")
     >>> evaluation.correct, evaluation.confusion.tolist()
@@ -182,17 +340,17 @@ def evaluate_predictions(
     """
     scores_NC = np.asarray(predictions, dtype=np.float64)
     labels_N = np.asarray(labels)
-    _check(scores_NC, labels_N, len(classes), logits)
+    refuse_nonsense(scores_NC, labels_N, len(classes), logits)
     labels_N = labels_N.astype(np.int64)
     rows = np.arange(len(labels_N))
     if logits:
         shifted_NC = scores_NC - scores_NC.max(axis=1, keepdims=True)
         log_NC = shifted_NC - np.log(np.exp(shifted_NC).sum(axis=1, keepdims=True))
         probabilities_NC = np.exp(log_NC)
-        loss = -log_NC[rows, labels_N].mean()
+        losses_N = -log_NC[rows, labels_N]
     else:
         probabilities_NC = scores_NC
-        loss = -np.log(np.maximum(scores_NC[rows, labels_N], np.finfo(np.float32).tiny)).mean()
+        losses_N = -np.log(np.maximum(scores_NC[rows, labels_N], LEAST))
 
     stored_NC = probabilities_NC.astype(np.float32)
     # Judged by what is stored, so that the same file gives the same confusion later.
@@ -207,122 +365,19 @@ def evaluate_predictions(
         probabilities=stored_NC,
         indices=rows if indices is None else np.asarray(indices, dtype=np.int64),
         names=None if names is None else tuple(names),
-        loss=float(loss) + 0.0,  # no minus zero
+        loss=float(losses_N.mean()) + 0.0,  # no minus zero
         confusion=confusion,
         precision=_share(right, named),
         recall=_share(right, support),
         f1=_share(2 * right, support + named),
+        losses=losses_N,
+        temperature=temperature,
     )
 
 
-def wilson_interval(successes: float, n: int, confidence: float = CONFIDENCE) -> tuple[float, float]:
-    """The interval of a share that was seen `successes` times in `n` independent tries (Wilson 1927).
-
-        (p + z²/2n ± z·√(p(1 − p)/n + z²/4n²)) / (1 + z²/n),    p = successes/n,  z the normal quantile
-
-    It stays inside [0, 1] and is honest near 100 %, where p ± z·√(p(1 − p)/n) is too narrow.
-    A try that is half a success, such as a tie between two sides, may count 0.5.
-    Raises DataError when 0 ≤ successes ≤ n, n ≥ 1 doesn't hold.
-
-    >>> [round(bound, 4) for bound in wilson_interval(9928, 10000)]
-    [0.9909, 0.9943]
-    """
-    if not 0 <= successes <= n or n < 1:
-        raise DataError(f"{successes} successes in {n} tries have no interval; it takes 0 ≤ successes ≤ n and n ≥ 1")
-    z = float(ndtri((1 + confidence) / 2))
-    share = successes / n
-    centre = share + z * z / (2 * n)
-    half = z * ((share * (1 - share) + z * z / (4 * n)) / n) ** 0.5
-    scale = 1 + z * z / n
-    # Rounding must not push a bound past what was seen: at 0 and n they are 0 and 1 exactly.
-    low = 0.0 if successes == 0 else (centre - half) / scale
-    high = 1.0 if successes == n else (centre + half) / scale
-    return low, high
-
-
-@dataclass(frozen=True)
-class MeanInterval:
-    """A mean of independent values, such as accuracies over seeds, with what is known of its error."""
-
-    mean: float
-    low: float | None
-    high: float | None
-    sd: float | None
-    n: int
-    confidence: float
-
-    @property
-    def half_width(self) -> float | None:
-        """Half the interval: the number after ±."""
-        return None if self.high is None else self.high - self.mean
-
-    def text(self, unit: str = "", of: str = "seeds", digits: int = 2) -> str:
-        """The mean with its interval and conditions; `unit="%"` shows a share in per cent.
-
-        >>> mean_interval([0.9925, 0.9931, 0.9928]).text("%")
-        '99.28 ± 0.07 % (95 %, n = 3 seeds)'
-        >>> mean_interval([4.1]).text("s", digits=1)
-        '4.1 s (n = 1 seed, so no interval)'
-        """
-        scale = 100 if unit == "%" else 1
-        space = " " if unit else ""
-        mean = f"{self.mean * scale:.{digits}f}"
-        if self.half_width is None:
-            return f"{mean}{space}{unit} (n = 1 {of.removesuffix('s')}, so no interval)"
-        half = f"{self.half_width * scale:.{digits}f}"
-        return f"{mean} ± {half}{space}{unit} ({self.confidence * 100:g} %, n = {self.n} {of})"
-
-    def __str__(self) -> str:
-        return self.text(of="values", digits=4)
-
-
-def mean_interval(values: Sequence[float], confidence: float = CONFIDENCE) -> MeanInterval:
-    """The mean of independent values with Student's interval: mean ± t·sd/√n, t with n − 1 degrees of freedom.
-
-    `sd` is the sample's (divided by n − 1). One value has neither sd nor interval: they are None.
-    Raises DataError for no values, or one that isn't finite. Source: Student 1908.
-
-    >>> got = mean_interval([1.0, 2.0, 3.0])
-    >>> got.mean, got.sd, round(got.half_width, 4)
-    (2.0, 1.0, 2.4841)
-    """
-    array = np.asarray(values, dtype=np.float64)
-    if array.ndim != 1 or array.size == 0 or not np.isfinite(array).all():
-        raise DataError(f"no mean interval of {list(values)!r}; it takes one or more finite numbers")
-    n, mean = array.size, float(array.mean())
-    if n == 1:
-        return MeanInterval(mean, None, None, None, 1, confidence)
-    sd = float(array.std(ddof=1))
-    half = float(stdtrit(n - 1, (1 + confidence) / 2)) * sd / n**0.5
-    return MeanInterval(mean, mean - half, mean + half, sd, n, confidence)
+def _finite(interval: tuple[float, float]) -> list[float | None]:
+    return [end if math.isfinite(end) else None for end in interval]
 
 
 def _share(part: NDArray[np.int64], whole: NDArray[np.int64]) -> NDArray[np.float64]:
     return np.divide(part, whole, out=np.zeros(len(part)), where=whole > 0)
-
-
-def _check(scores_NC: NDArray[np.float64], labels_N: NDArray[Any], count: int, logits: bool) -> None:
-    if scores_NC.ndim != 2 or scores_NC.shape[1] != count or labels_N.shape != scores_NC.shape[:1]:
-        raise DataError(
-            f"predictions {scores_NC.shape} and labels {labels_N.shape} don't fit {count} classes; "
-            f"they must be (N, {count}) and (N,)"
-        )
-    if not len(labels_N):
-        raise DataError("there are no predictions to evaluate; the split is empty")
-    if labels_N.dtype.kind not in "iu":
-        raise DataError(f"labels are {labels_N.dtype}; they must be whole numbers from 0 to {count - 1}")
-    outside = np.flatnonzero((labels_N < 0) | (labels_N >= count))
-    if len(outside):
-        raise DataError(f"label {outside[0]} is {labels_N[outside[0]]}; it must be from 0 to {count - 1}")
-    unreal = np.flatnonzero(~np.isfinite(scores_NC).all(axis=1))
-    if len(unreal):
-        raise DataError(f"prediction {unreal[0]} isn't finite; the weights are broken, train again with a lower rate")
-    if logits:
-        return
-    # bfloat16 rounds each number by up to 0.4 %, so also their sum.
-    wrong = np.flatnonzero((scores_NC < 0).any(axis=1) | (np.abs(scores_NC.sum(axis=1) - 1) > 0.01))
-    if len(wrong):
-        raise DataError(
-            f"prediction {wrong[0]} isn't a probability distribution (sum {scores_NC[wrong[0]].sum():.4g}); "
-            f"give raw scores with logits=True"
-        )

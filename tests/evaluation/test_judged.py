@@ -1,4 +1,4 @@
-"""evaluate: scipy's statistics, scikit-learn's definitions written out, and values worked by hand."""
+"""evaluate: scikit-learn's definitions written out, and values worked by hand."""
 
 from __future__ import annotations
 
@@ -7,12 +7,9 @@ import math
 
 import numpy as np
 import pytest
-import scipy.stats
-from hypothesis import given
-from hypothesis import strategies as st
 
 from neocog.errors import DataError
-from neocog.evaluation import evaluate_predictions, mean_interval, wilson_interval
+from neocog.evaluation import evaluate_predictions, wilson_interval
 from neocog.randomness import numpy_stream
 
 CLASSES = ("ant", "bee", "cat")
@@ -23,47 +20,6 @@ LABELS = [0, 0, 0, 1, 1]
 
 def example(**options):
     return evaluate_predictions(PROBABILITIES, LABELS, CLASSES, "test", **options)
-
-
-@given(st.integers(1, 100_000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))), st.floats(0.5, 0.999))
-def test_wilson_is_scipys(pair, confidence):
-    successes, n = pair
-    want = scipy.stats.binomtest(successes, n).proportion_ci(confidence, method="wilson")
-    np.testing.assert_allclose(wilson_interval(successes, n, confidence), want, rtol=1e-9, atol=1e-12)
-
-
-def test_wilson_by_hand():
-    # 8 of 10, z = 1.959964, z² = 3.841459: centre (0.8 + 0.1920729)/1.3841459 = 0.7167401,
-    # half √(0.016 + 0.00960365)·1.959964/1.3841459 = 0.2265721.
-    np.testing.assert_allclose(wilson_interval(8, 10), (0.4901680, 0.9433122), atol=2e-5)
-    assert wilson_interval(0, 7)[0] == 0.0
-    assert wilson_interval(7, 7)[1] == 1.0
-
-
-@given(st.integers(1, 500).flatmap(lambda n: st.tuples(st.integers(1, 2 * n - 1), st.just(n))))
-def test_wilson_of_half_successes_solves_its_equation(pair):
-    # The ends are the shares q from which the one seen lies z standard errors away: (p − q)² = z²·q(1 − q)/n.
-    halves, n = pair
-    low, high = wilson_interval(halves / 2, n)
-    assert 0 < low < halves / 2 / n < high < 1
-    for end in (low, high):
-        assert (halves / 2 / n - end) ** 2 == pytest.approx(3.8414588 * end * (1 - end) / n, rel=1e-6)
-
-
-def test_wilson_covers_what_it_promises():
-    truth, n = 0.99, 1000
-    counts = numpy_stream(0, "coverage").binomial(n, truth, size=2000)
-    covered = [low <= truth <= high for low, high in (wilson_interval(int(c), n) for c in counts)]
-    assert 0.93 <= np.mean(covered) <= 0.98
-
-
-@pytest.mark.parametrize(("successes", "n"), [(3, 2), (-1, 2), (0, 0)])
-def test_wilson_refuses_the_impossible(successes, n):
-    with pytest.raises(DataError) as caught:
-        wilson_interval(successes, n)
-    assert str(caught.value) == (
-        f"{successes} successes in {n} tries have no interval; it takes 0 ≤ successes ≤ n and n ≥ 1"
-    )
 
 
 def test_measures_by_hand():
@@ -192,29 +148,90 @@ def test_nonsense_is_refused(predictions, labels, text):
     assert str(caught.value) == text
 
 
-@given(st.lists(st.floats(-1e3, 1e3), min_size=2, max_size=30).filter(lambda v: np.std(v) > 1e-3))
-def test_mean_interval_is_scipys(values):
-    got = mean_interval(values)
-    low, high = scipy.stats.t.interval(0.95, len(values) - 1, np.mean(values), scipy.stats.sem(values))
-    np.testing.assert_allclose((got.low, got.high), (low, high), rtol=1e-7, atol=1e-7)
+def random_predictions(n=400, classes=5, sharp=2.0, name="random"):
+    stream = numpy_stream(0, name)
+    labels = stream.integers(0, classes, size=n)
+    scores = stream.normal(size=(n, classes))
+    scores[np.arange(n), labels] += sharp
+    return evaluate_predictions(scores, labels, [str(c) for c in range(classes)], "val", logits=True)
 
 
-def test_mean_interval_by_hand():
-    # t(3 degrees, 97.5 %) = 3.182446; sd = √(5/3) = 1.290994; half = 3.182446 · 1.290994 / 2.
-    got = mean_interval([1, 2, 3, 4])
-    assert (got.mean, got.n) == (2.5, 4)
-    assert got.sd == pytest.approx(1.290994, abs=1e-6)
-    assert got.half_width == pytest.approx(2.054260, abs=1e-5)
-    assert str(got) == "2.5000 ± 2.0543 (95 %, n = 4 values)"
+def test_kappa_by_hand_and_as_weighed_disagreement():
+    # Agreement 3/5; by chance (3·2 + 2·2 + 0·1)/25 = 2/5.
+    assert example().kappa == pytest.approx((3 / 5 - 2 / 5) / (1 - 2 / 5))
+    got = random_predictions()
+    seen = expected = 0.0
+    for i in range(5):
+        for j in range(5):
+            if i != j:
+                seen += np.mean((got.labels == i) & (got.predictions == j))
+                expected += np.mean(got.labels == i) * np.mean(got.predictions == j)
+    assert got.kappa == pytest.approx(1 - seen / expected)
 
 
-def test_one_value_has_no_interval():
-    got = mean_interval([0.5])
-    assert (got.mean, got.low, got.high, got.sd, got.half_width) == (0.5, None, None, None, None)
+def test_kappa_of_a_single_class_is_0():
+    assert evaluate_predictions([[1.0, 0.0]] * 3, [0, 0, 0], ["a", "b"], "test").kappa == 0
+    assert evaluate_predictions([[1.0, 0.0], [0.0, 1.0]], [1, 0], ["a", "b"], "test").kappa == -1
 
 
-@pytest.mark.parametrize("values", [[], [1.0, math.inf]])
-def test_mean_interval_refuses(values):
+def test_top_k_by_hand():
+    # The places of the true classes: 1, 1, 2 (as sure as of the last class, but before it), 1, 3.
+    got = example()
+    assert [got.top_k(k) for k in (1, 2, 3)] == [3 / 5, 4 / 5, 1]
+    assert got.top_k_interval(2) == wilson_interval(4, 5)
+    assert got.top_k(1) == got.accuracy
+    last_of_equals = evaluate_predictions([[0.5, 0.5]], [1], ["a", "b"], "test")
+    assert last_of_equals.top_k(1) == last_of_equals.accuracy == 0
+
+
+def test_top_k_against_sorting(monkeypatch):
+    got = random_predictions(sharp=0.5)
+    order = np.argsort(-got.probabilities, axis=1, kind="stable")
+    monkeypatch.setattr("neocog.evaluation.judged._AT_ONCE", 37)
+    for k in range(1, 6):
+        assert got.top_k(k) == np.mean((order[:, :k] == got.labels[:, None]).any(axis=1))
+
+
+@pytest.mark.parametrize("k", [0, 4])
+def test_top_k_refuses_what_there_is_not(k):
     with pytest.raises(DataError) as caught:
-        mean_interval(values)
-    assert str(caught.value) == f"no mean interval of {values!r}; it takes one or more finite numbers"
+        example().top_k(k)
+    assert str(caught.value) == f"top-{k} of 3 classes; give k from 1 to 3"
+
+
+def test_intervals_repeat_and_hold_what_they_are_of():
+    got, again = random_predictions(), random_predictions()
+    for name in ("macro_f1", "kappa", "loss", "ece"):
+        low, high = getattr(got, f"{name}_interval")
+        assert low < getattr(got, name) < high, name
+        assert getattr(again, f"{name}_interval") == (low, high), name
+
+
+def test_without_a_mistake_intervals_are_those_of_the_accuracy():
+    got = evaluate_predictions([[0.9, 0.1]] * 10 + [[0.1, 0.9]] * 10, [0] * 10 + [1] * 10, ["a", "b"], "test")
+    assert got.macro_f1_interval == pytest.approx(got.interval)
+    # On a scale twice as long, of as many more pictures: 1 − z²/(n + z²/2).
+    assert got.kappa_interval == pytest.approx((1 - 3.8414588 / (20 + 3.8414588 / 2), 1.0))
+    low, high = got.loss_interval
+    assert low == pytest.approx(-math.log(0.9), rel=1e-6)
+    assert high > 2 * low
+    low, high = got.ece_interval
+    assert (low, got.ece) == (0, pytest.approx(0.1, rel=1e-6))
+    assert high == pytest.approx(0.1 + 1 - got.interval[0])
+
+
+def test_one_picture_is_measured_without_a_warning():
+    got = evaluate_predictions([[0.25, 0.75]], [1], ["a", "b"], "test")
+    assert got.loss_interval == (0.0, math.inf)
+    assert got.as_dict()["loss_interval"] == [0.0, None]
+    assert (got.macro_f1, got.kappa, got.ece) == (1, 0, 0.25)
+
+
+def test_as_dict_names_each_interval():
+    got = random_predictions().as_dict()
+    assert set(got["interval_methods"]) == {"accuracy", "top_k", "macro_f1", "kappa", "loss", "ece"}
+    assert got["interval_methods"]["kappa"] == "bootstrap over pictures, 1,000 resamples, Wilson's shape, 95 %"
+    assert got["interval_methods"]["loss"] == "Student's t over pictures, widened for mistakes not met, 95 %"
+    assert set(got["top_k"]) == {"2", "3"}  # the first five of five say nothing
+    assert got["temperature"] == 1.0
+    assert sum(each["n"] for each in got["reliability"]) == 400

@@ -1,0 +1,169 @@
+"""What is asked of a network: why this class for this picture, and as against what.
+
+N pictures, C channels, H W rows and columns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from copy import deepcopy
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import torch
+from torch import Tensor, nn
+
+from neocog.data.batches import Normalization
+from neocog.device import choose
+from neocog.errors import ExplanationError, unknown
+from neocog.explanations.network import Network
+from neocog.inference import evaluation_mode, float32_convolutions
+from neocog.layers.layer import shape_text
+from neocog.speed import fastest
+
+BASELINES = ("black", "mean", "white")
+_AT_ONCE = 128  # pictures of a batch, unless they are large
+_VALUES_AT_ONCE = 2**21  # input values of a batch
+
+
+@dataclass(frozen=True, eq=False)
+class Question:
+    """Why the logit of class `target` is what it is for a picture, compared with a picture without content."""
+
+    network: Network
+    x_1CHW: Tensor
+    target: int
+    baseline: str
+    baseline_1CHW: Tensor
+
+    @classmethod
+    def make(
+        cls,
+        network: Network,
+        x_1CHW: Tensor,
+        target: int,
+        baseline: str = "black",
+        normalization: Normalization | None = None,
+    ) -> Question:
+        """Brings the picture to the network's device and number format.
+
+        Raises ExplanationError for another shape, a class that isn't there, and an unknown baseline.
+        """
+        if tuple(x_1CHW.shape) != (1, *network.input_shape):
+            raise ExplanationError(
+                f"the picture has the shape {tuple(x_1CHW.shape)}; "
+                f"the network takes {(1, *network.input_shape)}, one picture of {shape_text(network.input_shape)}"
+            )
+        if not 0 <= target < len(network.classes):
+            raise ExplanationError(f"there is no class {target}; classes are 0 to {len(network.classes) - 1}")
+        if baseline not in BASELINES:
+            raise ExplanationError(unknown("baseline", baseline, BASELINES))
+        # What was made in inference mode can't be differentiated; a copy of it made outside can.
+        with torch.inference_mode(mode=False):
+            if any(each.is_inference() for each in network.model.parameters()):
+                network = replace(network, model=deepcopy(network.model))
+            x_1CHW = x_1CHW.detach().clone().to(network.device, _number_format(network.model)).contiguous()
+            levels = _levels(baseline, network.input_shape[0], normalization).to(x_1CHW)
+            baseline_1CHW = levels[None, :, None, None].expand_as(x_1CHW).clone()
+        said = baseline if normalization else f"{baseline}, taken as {levels[0]:.0f}"
+        return cls(network, x_1CHW, target, said, baseline_1CHW)
+
+    def logits(self, x_NCHW: Tensor) -> Tensor:
+        """The network's outputs for pictures that are prepared already: float64 (N, classes), on the CPU."""
+        model, forward = self._for_logits
+        with evaluation_mode(model), float32_convolutions(), torch.inference_mode():
+            return torch.cat([forward(batch.clone()).double().cpu() for batch in _batches(x_NCHW)])
+
+    def gradients(self, x_NCHW: Tensor) -> tuple[Tensor, Tensor]:
+        """The logit of the class (N,) and its gradient by each pixel (N, C, H, W), both float64 on the CPU.
+
+        Raises ExplanationError when the network gives no gradients, as one that computes without torch does.
+        """
+        model = self._for_gradients
+        logits, gradients = [], []
+        with evaluation_mode(model), float32_convolutions(), differentiating():
+            for batch in _batches(x_NCHW):
+                leaf = batch.detach().clone().requires_grad_()
+                # Not the leaf itself, which a layer that works in place may not change.
+                logits_N = model(leaf.clone())[:, self.target]
+                found = differentiated(logits_N, leaf)
+                logits.append(logits_N.detach().double().cpu())
+                gradients.append(found.double().cpu())
+        return torch.cat(logits), torch.cat(gradients)
+
+    @cached_property
+    def _for_logits(self) -> tuple[nn.Module, Callable[[Tensor], Tensor]]:
+        if not _can_be_moved(self.network.model):
+            return self.network.model, self.network.model
+        model = _copy(self.network.model)
+        return model, fastest(model, choose("cpu", "float32"))
+
+    @cached_property
+    def _for_gradients(self) -> nn.Module:
+        model = self.network.model
+        if not _can_be_moved(model):
+            return model
+        found: nn.Module = _copy(model).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        return found
+
+    @property
+    def difference_CHW(self) -> Tensor:
+        """The picture less its baseline: float64 on the CPU."""
+        return (self.x_1CHW - self.baseline_1CHW)[0].double().cpu()
+
+    @property
+    def logit_change(self) -> float:
+        """How much higher the logit is for the picture than for the baseline."""
+        logits = self.logits(torch.cat([self.x_1CHW, self.baseline_1CHW]))[:, self.target]
+        return float(logits[0] - logits[1])
+
+
+@contextmanager
+def differentiating() -> Iterator[None]:
+    """Gradients are recorded, whatever mode the caller is in."""
+    with torch.inference_mode(mode=False), torch.enable_grad():
+        yield
+
+
+def differentiated(logits_N: Tensor, by: Tensor) -> Tensor:
+    """The gradient of each logit by what belongs to the same picture. No gradient of a parameter is touched."""
+    reason = "no gradient reaches the picture through its forward"
+    if logits_N.requires_grad:
+        found: Tensor | None = torch.autograd.grad(logits_N.sum(), by, allow_unused=True)[0]
+        if found is not None:
+            return found
+    raise ExplanationError(f"{reason}, so only occlusion fits this network")
+
+
+def _batches(x_NCHW: Tensor) -> Iterator[Tensor]:
+    size = max(1, min(_AT_ONCE, _VALUES_AT_ONCE // x_NCHW[0].numel()))
+    return (x_NCHW[start : start + size] for start in range(0, len(x_NCHW), size))
+
+
+def _can_be_moved(model: nn.Module) -> bool:
+    """Whether a copy in another memory layout gives the same numbers, sooner: layers of torch and ours in a row."""
+    known = all(type(each).__module__.startswith(("torch.nn.", "neocog.layers.")) for each in model.modules())
+    first = next(model.parameters(), None)
+    fits = first is not None and first.device.type == "cpu" and first.dtype == torch.float32
+    return known and fits and type(model) is nn.Sequential
+
+
+def _copy(model: nn.Module) -> nn.Module:
+    """Without gradients of its weights, which nobody asks for."""
+    with torch.inference_mode(mode=False):
+        return deepcopy(model).eval().requires_grad_(requires_grad=False)
+
+
+def _number_format(model: nn.Module) -> torch.dtype:
+    return next((each.dtype for each in model.parameters() if each.is_floating_point()), torch.float32)
+
+
+def _levels(baseline: str, channels: int, normalization: Normalization | None) -> Tensor:
+    """The baseline's value in each channel, as the network gets it."""
+    if baseline == "mean":
+        return torch.zeros(channels)
+    level = 255 if baseline == "white" else 0
+    if normalization is None:
+        return torch.full((channels,), level / 255)
+    return normalization(torch.full((1, 1, 1, channels), level, dtype=torch.uint8))[0, :, 0, 0]

@@ -1,0 +1,56 @@
+"""The pictures that a stress test breaks first, as they were and as they were changed."""
+
+from __future__ import annotations
+
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+from neocog.plots.grid import Tile, draw_tiles
+from neocog.plots.style import MARK, styled
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from matplotlib.figure import Figure
+
+    from neocog.statistics.stress import Broken, StressTest
+
+_PAIRS = 4  # of each change
+
+
+@styled
+def plot_broken(found: StressTest) -> Figure | None:
+    """A row for each change: pictures that were right, each beside itself at the mildest strength that flips it.
+
+    Below a picture as it was stands its class, below the changed one the strength and the wrong answer with its
+    probability. None where nothing breaks.
+
+    Args:
+        found: what `neocog.stress` gives.
+    """
+    units = {curve.name: curve.unit for curve in found.curves}
+    rows, titles = [], []
+    for name, group in groupby(found.first, key=lambda broken: broken.corruption):
+        pairs = [_pair(broken, units) for broken in group][:_PAIRS]
+        rows.append([tile for pair in pairs for tile in pair] + [None] * (2 * (_PAIRS - len(pairs))))
+        titles.append(f"{name}{'' if units[name] in ('share', 'factor') else f', {units[name]}'}")
+    if not rows:
+        return None
+    many = f"{found.n:,} picture{'s' * (found.n > 1)}"
+    return draw_tiles(
+        rows,
+        title="The pictures that break first",
+        caption=f"right as they were (left), wrong once changed this little (right); {many}, {found.part} part",
+        row_titles=titles,
+    )
+
+
+def _pair(broken: Broken, units: Mapping[str, str]) -> list[Tile]:
+    strength = _strength(broken.strength, units[broken.corruption])
+    before = Tile(broken.original if broken.original is not None else broken.picture, (broken.true,))
+    sure = f"{broken.probability * 100:.0f} %"
+    return [before, Tile(broken.picture, (f"{broken.answer}, {sure}", strength), frame=MARK)]
+
+
+def _strength(value: float, unit: str) -> str:
+    return f"× {value:g}" if unit == "factor" else f"{value * 100:g} %" if unit == "share" else f"{value:g}"

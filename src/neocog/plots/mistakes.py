@@ -1,0 +1,53 @@
+"""The worst mistakes: what was said, what is true, and how sure the network was."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from neocog.evaluation import Mistake
+from neocog.plots.grid import Tile, columns_for, draw_tiles, in_rows
+from neocog.plots.style import styled
+
+if TYPE_CHECKING:
+    import numpy as np
+    from matplotlib.figure import Figure
+    from numpy.typing import NDArray
+
+_ACROSS = 7  # tiles in a row, at most
+
+
+@styled
+def plot_mistakes(
+    pictures_NHWC: Sequence[NDArray[np.uint8]],
+    mistakes: Sequence[Mistake],
+    *,
+    title: str = "The worst mistakes",
+    caption: str = "",
+) -> Figure:
+    """Pictures that were classified wrongly, at least one, with three lines each: predicted, true, how sure.
+
+    >>> import numpy as np
+    >>> four = Mistake(index=0, name=None, true="4", predicted="9", probability=0.982, true_probability=0.01)
+    >>> figure = plot_mistakes([np.zeros((4, 4), np.uint8)], [four])
+    >>> [text.get_text() for text in figure.texts if text.get_text()]
+    ['The worst mistakes', 'predicted 9', 'true 4', '98 % sure']
+    """
+    tiles = [
+        Tile(pixels, (f"predicted {mistake.predicted}", f"true {mistake.true}", f"{sure(mistake.probability)} sure"))
+        for pixels, mistake in zip(pictures_NHWC, mistakes, strict=True)
+    ]
+    columns = min(len(tiles), columns_for((line for tile in tiles for line in tile.lines), _ACROSS, 5))
+    return draw_tiles(in_rows(tiles, columns), title=title, caption=caption)
+
+
+def sure(probability: float) -> str:
+    """A probability in per cent, never rounded to certainty.
+
+    >>> sure(0.4567), sure(0.998), sure(0.99999)
+    ('46 %', '99.8 %', '>99.9 %')
+    """
+    share = 100 * probability
+    if share >= 99.95:
+        return ">99.9 %"
+    return f"{share:.1f} %" if share >= 99.5 else f"{share:.0f} %"

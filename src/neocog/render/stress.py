@@ -1,0 +1,98 @@
+"""A stress test as text: a table for each kind of change, where it costs half, and what breaks first."""
+
+from __future__ import annotations
+
+from itertools import groupby, islice
+
+from neocog.render.words import wrapped
+from neocog.statistics.stress import StressCurve, StressTest
+from neocog.tables import table
+
+_LABEL = 20  # the width of what stands before a text
+_MOST_BROKEN = 3  # of each change; the JSON and the figure have more
+
+
+def stress_text(found: StressTest) -> str:
+    """Accuracy at each strength of each change with its interval, then the pictures that break first."""
+    parts = ["\n".join(wrapped(text, f"{label:<{_LABEL}}", " " * _LABEL) for label, text in _head(found))]
+    parts += [_curve(curve) for curve in found.curves]
+    parts.append(_first(found))
+    return "\n\n".join(parts)
+
+
+def strength_text(value: float, unit: str) -> str:
+    """A strength with its unit, as it is read.
+
+    >>> strength_text(1.5, "factor"), strength_text(4.0, "pixels"), strength_text(0.2, "share")
+    ('× 1.5', '4 pixels', '20 %')
+    """
+    if unit == "factor":
+        return f"× {value:g}"
+    if unit == "share":
+        return f"{value * 100:g} %"
+    return f"{value:g} {unit.removesuffix('s') if value == 1 else unit}"
+
+
+def _head(found: StressTest) -> list[tuple[str, str]]:
+    low, high = found.curves[0].intervals[0]
+    conditions = found.conditions
+    lines = [
+        ("run", found.run),
+        (
+            "unchanged",
+            f"{found.accuracy * 100:.2f} % (95 % interval {low * 100:.2f}–{high * 100:.2f} %, {found.n:,} pictures, "
+            f"{found.part} part)",
+        ),
+    ]
+    if conditions:
+        height, width = conditions["size"]
+        lines.append(("pictures", f"of {conditions['data']}, {height}×{width}, changed as they were prepared"))
+        lines.append(("guessing", f"{100 / conditions['classes']:.2f} %: 1 of {conditions['classes']:,} classes"))
+    return lines
+
+
+def _curve(curve: StressCurve) -> str:
+    accuracies = [f"{accuracy * 100:.2f}" for accuracy in curve.accuracies]
+    intervals = [f"{low * 100:.1f}–{high * 100:.1f}" for low, high in curve.intervals]
+    columns = [_unit(curve), ">unchanged", *(f">{_plain(strength, curve.unit)}" for strength in curve.strengths[1:])]
+    head = curve.title + (f": {curve.about}" if curve.about else "")
+    return "\n".join(
+        [head, table(columns, [["accuracy, %", *accuracies], ["95 % interval", *intervals]]), _half(curve)]
+    )
+
+
+def _half(curve: StressCurve) -> str:
+    if curve.accuracies[0] <= curve.guess:
+        return "unchanged it is no better than guessing, so there is no lead to lose"
+    if curve.half_lost is None:
+        last = strength_text(curve.strengths[-1], curve.unit)
+        return f"more than half of its lead over guessing is left at {last}"
+    strength = strength_text(float(f"{curve.half_lost:.2g}"), curve.unit)
+    return f"half of its lead over guessing is lost at about {strength}"
+
+
+def _first(found: StressTest) -> str:
+    if not found.first:
+        return "no picture that was right is wrong under any of these"
+    rows, units = [], {curve.name: curve.unit for curve in found.curves}
+    for name, group in groupby(found.first, key=lambda broken: broken.corruption):
+        rows += [
+            [
+                f"{name}, {strength_text(broken.strength, units[name])}",
+                broken.name or str(broken.index),
+                broken.true,
+                broken.answer,
+                f"{broken.probability * 100:.2f} %",
+            ]
+            for broken in islice(group, _MOST_BROKEN)
+        ]
+    head = "what breaks first: right when unchanged, flipped by the mildest strength; of equal ones the surest"
+    return "\n".join([head, table(["change", "picture", "true", "answer", ">how sure"], rows)])
+
+
+def _unit(curve: StressCurve) -> str:
+    return "%" if curve.unit == "share" else curve.unit
+
+
+def _plain(value: float, unit: str) -> str:
+    return f"{value * 100 if unit == 'share' else value:g}"
