@@ -22,6 +22,7 @@ def test_the_family_is_the_tree_in_the_docstring():
         "DeviceError": "NeocogError",
         "RunError": "NeocogError",
         "TrainingError": "NeocogError",
+        "ExplanationError": "NeocogError",
         "NeocogError": "Exception",
     }
     family = {

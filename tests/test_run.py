@@ -526,6 +526,7 @@ def test_a_run_leaves_these_files_and_no_others(run: neocog.Run) -> None:
     assert sorted(path.name for path in run.path.iterdir()) == [
         "environment.json",
         "metrics.csv",
+        "pictures.npz",
         "predictions.npz",
         "recipe.toml",
         "results.json",

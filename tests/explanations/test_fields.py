@@ -215,8 +215,7 @@ def test_what_lies_beyond_the_box_is_counted():
 def test_a_neuron_or_layer_that_isnt_there_is_refused():
     network = network_of("conv 2 3 | flatten | linear classes", (1, 4, 4))
     for layer, neuron, text in (
-        ("1", (2, 0, 0), "layer 1 'conv 2 3' has no neuron 2,0,0; it gives 2×2×2, so a neuron is channel,row,column, "
-         "from 0,0,0 to 1,1,1"),
+        ("1", (2, 0, 0), "layer 1 'conv 2 3' gives 2×2×2: channel 0 to 1, row 0 to 1, column 0 to 1; 2,0,0 is outside"),
         ("4", None, "there is no layer '4'; the layers are 1 'conv 2 3'; 2 'flatten'; 3 'linear 2'"),
     ):  # fmt: skip
         with pytest.raises(ExplanationError) as error:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from neocog.explanations.maps import FeatureMaps
 from neocog.layers.layer import shape_text
 from neocog.plots.cells import Scale
 from neocog.plots.charts import plural
@@ -18,6 +17,8 @@ from neocog.plots.style import styled
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
+
+    from neocog.explanations.maps import FeatureMaps
 
 _MOST, _MOST_ACROSS = 64, 8  # maps
 _ACROSS = 32  # values of a vector in a row, or more where there are many

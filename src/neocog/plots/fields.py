@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from neocog.explanations.fields import ReceptiveField
 from neocog.plots.charts import plural
 from neocog.plots.grid import Tile, draw_tiles
 from neocog.plots.numbers import number
@@ -15,6 +14,8 @@ from neocog.plots.style import styled
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
+
+    from neocog.explanations.fields import ReceptiveField
 
 _SIDE = 2.6  # inches of a picture
 

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from neocog.explanations.flips import Flip
 from neocog.plots.grid import Tile, draw_tiles
 from neocog.plots.style import styled
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
+
+    from neocog.explanations.flips import Flip
 
 _SIDE = 1.75  # inches of a picture
 

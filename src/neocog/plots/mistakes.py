@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from neocog.evaluation import Mistake
 from neocog.plots.grid import Tile, columns_for, draw_tiles, in_rows
 from neocog.plots.style import styled
 
@@ -13,6 +12,8 @@ if TYPE_CHECKING:
     import numpy as np
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
+
+    from neocog.evaluation import Mistake
 
 _ACROSS = 7  # tiles in a row, at most
 

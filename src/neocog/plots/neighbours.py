@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from neocog.explanations.neighbours import Neighbour
 from neocog.plots.charts import plural
 from neocog.plots.grid import Tile, draw_tiles, in_rows
 from neocog.plots.numbers import number
@@ -16,6 +15,8 @@ from neocog.plots.style import BLACK, BLUE, VERMILION, styled
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
+
+    from neocog.explanations.neighbours import Neighbour
 
 
 @styled
