@@ -2,9 +2,11 @@
 
     python -m benchmarks.explain [--repetitions 9]
 
-Both do the same passes with the same network in the same run: the loop is what one writes first, a forward pass for
-each covered picture, or a forward and a backward pass for each step. The network has random weights, which take as long
-as trained ones, and so has the picture, of which no patch is the baseline already.
+Both answer the same question of the same network in the same run, and the numbers are compared: the loop is what one
+writes first, a forward pass for each covered picture, or a forward and a backward pass for each step. The batches pass
+a convolution that begins the network only twice, for the two ends of the way, since between them it is affine. The
+network has random weights, which take as long as trained ones, and so has the picture, of which no patch is the
+baseline already.
 """
 
 from __future__ import annotations
@@ -21,9 +23,16 @@ from benchmarks.common import Report
 from neocog.explanations.methods import integrated_gradients, occlusion, patch_size
 from neocog.explanations.network import Network
 from neocog.explanations.questions import Question
+from neocog.layers.language import parse
 from neocog.recipe import Recipe
 
-NETWORKS = {"fast, 28×28": ("fast", (1, 28, 28)), "vgg-small, 32×32×3": ("vgg-small", (3, 32, 32))}
+NETWORKS = {
+    "fast, 28×28": ("fast", (1, 28, 28)),
+    "small, 28×28": ("small", (1, 28, 28)),
+    "model-a, 28×28": ("model-a", (1, 28, 28)),
+    "tiny, 32×32×3": ("conv 8 5; relu; maxpool 2; conv 8 3; relu; maxpool 2; flatten; linear 10", (3, 32, 32)),
+    "vgg-small, 32×32×3": ("vgg-small", (3, 32, 32)),
+}
 STEPS = 64
 
 
@@ -51,7 +60,8 @@ def main() -> None:
 
 
 def asked(recipe: str, shape: tuple[int, int, int]) -> Question:
-    layers = Recipe.load(recipe).layers
+    """About a recipe's network, or that of a layer text with its layers between semicolons."""
+    layers = parse(recipe.replace("; ", "\n")) if ";" in recipe else Recipe.load(recipe).layers
     assert layers is not None
     model = layers.build(shape, 10)
     random = torch.Generator().manual_seed(0)

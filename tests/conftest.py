@@ -54,7 +54,6 @@ def own_place(
 @pytest.fixture(autouse=True)
 def no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
     """What follows a training takes longer than the tiny trainings of tests; those of the figures ask for it."""
-    monkeypatch.setattr("neocog.workflow.look", lambda run, tell: [])
     monkeypatch.setattr("neocog.insight.reporting.look", lambda run, tell: [])
 
 

@@ -25,7 +25,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def grey(place: Path) -> neocog.Classifier:
     """Trained on grey drawn shapes of 10×10."""
-    run = neocog.train("fast", data=fill(place / "shapes"), set=STEPS, model=TINY, run=place / "run")
+    run = neocog.train("fast", data=fill(place / "shapes"), set=STEPS, model=TINY, run=place / "run", figures=False)
     return neocog.load(run.path)
 
 
@@ -34,7 +34,9 @@ def coloured(place: Path) -> neocog.Classifier:
     """Trained on RGB pictures of 6 rows and 9 columns."""
     random = np.random.default_rng(0)
     images = random.integers(0, 256, (30, 6, 9, 3), dtype=np.uint8)
-    run = neocog.train("fast", data=(images, ["b", "a", "c"] * 10), set=STEPS, model=TINY, run=place / "colour")
+    run = neocog.train(
+        "fast", data=(images, ["b", "a", "c"] * 10), set=STEPS, model=TINY, run=place / "colour", figures=False
+    )
     return neocog.load(run.path)
 
 
@@ -274,7 +276,9 @@ def test_a_folder_without_pictures_is_refused(grey: neocog.Classifier) -> None:
 
 
 def test_weights_of_another_network_are_refused(place: Path, grey: neocog.Classifier) -> None:
-    run = neocog.train("fast", data=place / "shapes", set=STEPS, model="flatten | linear classes", run="other")
+    run = neocog.train(
+        "fast", data=place / "shapes", set=STEPS, model="flatten | linear classes", run="other", figures=False
+    )
     stored = (place / "run" / "weights.safetensors").read_bytes()
     (run.path / "weights.safetensors").write_bytes(stored)
     text = refusal(RunError, neocog.load, run.path)

@@ -15,6 +15,8 @@ from torch import nn
 import neocog
 from conftest import STEPS, TINY, drawn, fill
 from neocog.errors import DataError, DeviceError, LayerError, NeocogError, RecipeError, RunError, TrainingError
+from neocog.finished import Run
+from neocog.run import RunDirectory
 from neocog.training import Observer, Plan
 
 Arrays = tuple[np.ndarray, np.ndarray]
@@ -78,13 +80,29 @@ def test_the_results_are_the_evaluations(shapes: Path) -> None:
 
 def test_a_training_ends_with_a_look_at_it(arrays: Arrays, shapes: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     looked: list[tuple[str, object]] = []
-    monkeypatch.setattr("neocog.workflow.look", lambda run, tell: looked.append((str(run.path), tell)))
+    monkeypatch.setattr("neocog.insight.reporting.look", lambda run, tell: looked.append((str(run.path), tell)))
     for data in (arrays, shapes):
         run = neocog.train(data=data, model=TINY, set=STEPS, tell=print)
         assert {"pictures.npz", "results.json"} <= {path.name for path in run.path.iterdir()}
     assert looked == [("runs/fast-arrays-1", print), ("runs/fast-shapes-1", print)]
     neocog.train(data=arrays, model=TINY, set=STEPS, figures=False)
     assert len(looked) == 2
+
+
+def test_pictures_that_can_not_be_kept_are_a_remark(arrays: Arrays, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(directory: RunDirectory, *_: object) -> None:
+        assert not (directory.path / "results.json").exists()  # which says that all the rest is there
+        raise RunError("cannot write 'x':\nno space left")
+
+    monkeypatch.setattr("neocog.workflow.keep_pictures", full)
+    told: list[str] = []
+    run = neocog.train(data=arrays, model=TINY, set=STEPS, figures=False, tell=told.append)
+    assert told == ["no pictures are kept for the figures 'samples' and 'mistakes': cannot write 'x': no space left"]
+    with pytest.raises(UserWarning, match=r"^no pictures are kept"):  # warnings are errors
+        neocog.train(data=arrays, model=TINY, set=STEPS, figures=False)
+    for path in (run.path, run.path.with_name("fast-arrays-2")):
+        assert Run.open(path).test_openings == 1
+        assert not (path / "pictures.npz").exists()
 
 
 def test_the_classifier_says_what_the_run_stored(shapes: Path) -> None:

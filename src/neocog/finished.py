@@ -21,7 +21,6 @@ from neocog.evaluation import Calibration, Evaluation, evaluate_predictions, sof
 from neocog.networks import Model, build, refuse_foreign_code
 from neocog.predict import Classifier
 from neocog.recipe import Recipe
-from neocog.render.html import run_html
 from neocog.render.runs import train_text
 from neocog.run import RunDirectory
 
@@ -54,7 +53,10 @@ class Run:
 
     @cached_property
     def results(self) -> dict[str, Any]:
-        """The figures of results.json, which are also what `neocog train --json` prints."""
+        """The figures of results.json as the training measured them, which are also what `neocog train --json` prints.
+
+        Its losses stay those of temperature 1; `test` and `validation` have those after `neocog.calibrate`.
+        """
         return {"run": str(self.path), **self.directory.read_results()}
 
     @cached_property
@@ -127,11 +129,17 @@ class Run:
         return train_text({**self.results, "test_openings": self.test_openings, "calibration": self.calibration})
 
     def _repr_html_(self) -> str:
+        from neocog.render.html import run_html  # which takes as long to import as a run to open
+
+        try:
+            answer = str(self)
+        except RunError as error:  # a notebook shows what is wrong, not where in here
+            answer = f"{self!r}: {error}"
         try:
             parts = {part: found for part in ("test", "validation") if (found := getattr(self, part)) is not None}
         except RunError:  # the answer stands without the predictions
             parts = {}
-        return run_html(str(self), parts, self.path)
+        return run_html(answer, parts, self.path)
 
     def __repr__(self) -> str:
         return f"<Run '{self.path}'>"

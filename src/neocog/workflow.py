@@ -17,8 +17,8 @@ from neocog.device import Compute, choose, environment
 from neocog.errors import RecipeError
 from neocog.evaluation import Evaluation
 from neocog.finished import Data, Run, Tell, classifier_of, data_name, measured, name_given, open_data, warn
+from neocog.insight import reporting
 from neocog.insight.pictures import keep_pictures
-from neocog.insight.reporting import look
 from neocog.layers import WORDS, Layers
 from neocog.networks import Model, build, from_code, is_factory, model_changes, refuse_foreign_code, slow_notes
 from neocog.published import PublishedLog
@@ -106,9 +106,9 @@ def train(
         watchers.append(published)
     trained = fit(network, dataset.train, chosen, normalization, compute, dataset.validation, watchers)
     directory.write_weights(network)
-    finished = _finished(directory, chosen, dataset, compute, trained, model, open_test, published)
+    finished = _finished(directory, chosen, dataset, compute, trained, model, open_test, published, tell)
     if figures:
-        look(finished, tell)
+        reporting.look(finished, tell)
     return finished
 
 
@@ -214,8 +214,9 @@ def _finished(
     model: Model | None,
     open_test: bool,
     published: PublishedLog | None,
+    tell: Tell,
 ) -> Run:
-    """The last part of a training: predictions for each part, and the figures."""
+    """The last part of a training: predictions for each part, the numbers, and pictures to look at."""
     classifier = classifier_of(directory, model if recipe.model.factory else None, compute)
     stored: dict[str, np.ndarray[Any, Any]] = {}
     judged: dict[str, Evaluation] = {}
@@ -258,8 +259,14 @@ def _finished(
     if as_published:
         results["as_published"] = as_published
     directory.write_predictions(stored)
-    keep_pictures(directory, recipe, dataset, judged, trained.steps)
+    fault = None
+    try:
+        keep_pictures(directory, recipe, dataset, judged, trained.steps)
+    except Exception as error:  # no reason to lose a training
+        fault = reporting.one_line(error)
     directory.write_json("results.json", results)
+    if fault:  # a warning may be an error, so it comes when the run is complete
+        tell(f"no pictures are kept for the figures 'samples' and 'mistakes': {fault}")
     return Run(directory)
 
 

@@ -10,6 +10,7 @@ import pytest
 
 import neocog
 from conftest import STEPS, TINY, Answer, fill
+from neocog.finished import Run
 from neocog.insight.mistake_finding import mistakes
 from neocog.render.mistakes import mistakes_text
 
@@ -38,6 +39,15 @@ def test_json_of_the_validation_part_and_one_class(cli, run) -> None:
 
 def test_several_runs(cli, run) -> None:
     shutil.copytree(run, "again")
+    assert cli("mistakes", run, "again") == Answer(
+        2,
+        "",
+        f"error: '{run}' and 'again' have the same predictions, so one is a copy of the other or has its seed; give "
+        "runs with other seeds\n",
+    )
+    again = Run.open("again").directory
+    stored = again.read_predictions()
+    again.write_predictions({**stored, "test_probabilities": stored["test_probabilities"][:, ::-1]})
     assert cli("mistakes", run, "again").out.splitlines()[0] == (
         "runs                2 runs together, by their mean probabilities"
     )

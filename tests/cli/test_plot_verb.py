@@ -12,6 +12,7 @@ import pytest
 
 import neocog
 from conftest import STEPS, TINY, Answer
+from neocog.finished import Run
 from neocog.insight.figures import names
 
 Cli = Callable[..., Answer]
@@ -106,3 +107,16 @@ def test_training_answers_first_and_then_looks(cli: Cli, shapes: Path, monkeypat
 def test_the_help_names_every_figure(cli: Cli) -> None:
     text = " ".join(cli("plot", "--help").out.replace("│", " ").split())
     assert f"Some of {', '.join(names())}." in text
+
+
+def test_a_training_stopped_at_its_figures_is_complete(cli: Cli, shapes: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stopped(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("neocog.insight.reporting.look", stopped)
+    words = ["train", "--data", shapes, "--model", TINY, "--run", "my run"]
+    answer = cli(*words, *(word for key, value in STEPS.items() for word in ("--set", f"{key}={value}")))
+    assert (answer.status, answer.out.splitlines()[-1]) == (130, "run                 my run")
+    told = "stopped while figures were drawn; the run is complete: neocog report 'my run'"
+    assert answer.err.splitlines()[-1] == told
+    assert Run.open("my run").test_openings == 1

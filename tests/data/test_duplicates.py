@@ -1,4 +1,4 @@
-"""duplicates: exact copies, changed copies and strangers, across parts and within one."""
+"""duplicates: exact copies, changed copies, look-alikes and strangers."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from neocog.data import duplicates
-from neocog.data.duplicates import Pair, across, groups
+from neocog.data.duplicates import Pair, across
 
 
 def pictures(count: int, seed: int, shape: tuple[int, int, int] = (16, 16, 1)) -> np.ndarray:
@@ -18,7 +18,6 @@ def pictures(count: int, seed: int, shape: tuple[int, int, int] = (16, 16, 1)) -
 
 def test_strangers_are_no_duplicates() -> None:
     assert across(pictures(40, 1), pictures(300, 2)) == []
-    assert groups(pictures(300, 2)) == []
 
 
 @pytest.mark.parametrize("shape", [(16, 16, 1), (16, 24, 3), (4, 4, 1)])
@@ -45,7 +44,7 @@ def test_a_noisy_copy_stands_out_but_not_from_a_crowd_of_its_own() -> None:
     base = pictures(1, 1)[0].astype(float)
 
     def noisy() -> np.ndarray:
-        return (base + random.normal(0, 25, base.shape)).clip(0, 255).astype(np.uint8)
+        return (base + random.normal(0, 12, base.shape)).clip(0, 255).astype(np.uint8)
 
     train = pictures(200, 2)
     train[5] = noisy()
@@ -59,21 +58,58 @@ def test_few_pictures_have_no_crowd_and_need_to_be_all_but_equal() -> None:
     almost = train[2].copy()
     almost[0, 0, 0] ^= 8
     assert [pair.second for pair in across(almost[None], train)] == [2]
-    assert groups(np.stack([*train, almost])) == [(2, 4)]
 
 
 def test_pictures_of_one_grey_are_alike_only_when_equal() -> None:
     flat = np.stack([np.full((8, 8, 1), level, np.uint8) for level in (10, 10, 200)])
     assert across(flat[:1], flat[1:]) == [Pair(0, 0, 0.0)]
-    assert groups(flat) == [(0, 1)]
 
 
-def test_groups_join_what_hangs_together() -> None:
-    images = pictures(120, 3)
-    images[7] = images[50] = images[90]
-    images[11] = images[12]
-    images[11, 0, 0, 0] ^= 8
-    assert groups(images) == [(7, 50, 90), (11, 12)]
+def strokes(count: int, seed: int) -> np.ndarray:
+    """Strokes of a pen: lean, place and width vary, and there is no other detail."""
+    random = np.random.default_rng(seed)
+    down, right = np.mgrid[:28, :28] - 13.5
+    lean, place, width = (random.normal(*words, count)[:, None, None] for words in ((0, 0.15), (0, 0.6), (2, 0.3)))
+    ink = np.exp(-(((right - place - lean * down) / width) ** 2)) * (abs(down) < 10)
+    return (255 * ink).astype(np.uint8)[..., None]
+
+
+def test_a_stroke_among_strokes_stands_out_and_is_no_duplicate(monkeypatch: pytest.MonkeyPatch) -> None:
+    train, test = strokes(300, 1), strokes(20, 2)
+    monkeypatch.setattr(duplicates, "CERTAIN", 1.1)
+    assert across(test, train) == []
+    monkeypatch.setattr(duplicates, "CLEARER", -1)
+    assert across(test, train), "only their details tell"
+
+
+def test_details_are_compared_at_their_best_shift_against_the_crowds() -> None:
+    random = np.random.default_rng(3)
+    coarse = random.integers(60, 190, (4, 4, 1)).repeat(8, 0).repeat(8, 1)
+
+    def textured() -> np.ndarray:
+        return (coarse + random.normal(0, 25, coarse.shape)).clip(0, 255).astype(np.uint8)
+
+    picture, crowd = textured(), [textured() for _ in range(9)]
+    moved = np.roll(picture, (1, -2), axis=(0, 1))
+    others = np.stack([moved, *crowd])
+    assert duplicates._clearer(picture[None], others, duplicates._Candidate(0, 0, tuple(range(1, 10))))
+    assert not duplicates._clearer(picture[None], others, duplicates._Candidate(0, 1, (0, *range(2, 10))))
+    # A crowd that has the same details as well, such as a stroke that all writers make.
+    alike = np.stack([moved, *[moved] * 5, *crowd[:4]])
+    assert not duplicates._clearer(picture[None], alike, duplicates._Candidate(0, 0, tuple(range(1, 10))))
+    found = duplicates._alike_at_best(duplicates._details(picture[None]), duplicates._details(others))
+    want = [
+        max(
+            np.corrcoef(
+                duplicates._details(picture[None])[0, 2:-2, 2:-2].ravel(),
+                duplicates._details(each[None])[0, down : down + 28, right : right + 28].ravel(),
+            )[0, 1]
+            for down in range(5)
+            for right in range(5)
+        )
+        for each in others
+    ]
+    assert found == pytest.approx(want, abs=1e-5)
 
 
 def test_the_work_in_pieces_gives_the_same(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -85,13 +85,25 @@ def test_mean_interval_refuses(values):
     assert str(caught.value) == f"no mean interval of {values!r}; it takes one or more finite numbers"
 
 
-def test_the_interval_over_pictures_is_students_where_mistakes_are_many():
-    values = numpy_stream(0, "losses").exponential(size=400)
-    right = np.arange(400) % 2 == 0
-    got = picture_interval(values + ~right, right, np.full(400, 9.0))
-    # 200 of 400 right: Wilson leaves open 4.9 points more mistakes, each a nat dearer; Student's half is 0.11.
-    want = mean_interval(values + ~right)
-    assert got == (want.low, want.high)
+def test_the_interval_over_pictures_by_hand():
+    # Eight right ones lose 0.1 or 0.3: t·sd/√n = 2.364624·0.106904/√8 = 0.089374; two wrong ones lose 2 and 4:
+    # 12.7062·√2/√2. Wilson of 2 mistakes in 10 is 0.0566878 to 0.5098320, each worth 3 − 0.2.
+    right = np.arange(10) < 8
+    values = np.array([0.1, 0.3] * 4 + [2.0, 4.0])
+    inside = math.hypot(0.8 * 0.089374, 0.2 * 12.7062)
+    down, up = math.hypot(0.1433122 * 2.8, inside), math.hypot(0.3098320 * 2.8, inside)
+    assert picture_interval(values, right, values) == pytest.approx((0.76 - down, 0.76 + up), abs=2e-5)
+    # Where mistakes count less than right answers, the same the other way round.
+    assert picture_interval(-values, right, values) == pytest.approx((-0.76 - up, -0.76 + down), abs=2e-5)
+
+
+def test_the_interval_over_pictures_is_nearly_students_where_all_is_many():
+    stream = numpy_stream(0, "losses")
+    right = stream.random(100_000) < 0.6
+    values = stream.exponential(size=100_000) + ~right
+    assert picture_interval(values, right, values) == pytest.approx(
+        scipy.stats.t.interval(0.95, 99_999, values.mean(), scipy.stats.sem(values)), abs=1e-4
+    )
 
 
 def test_the_interval_over_pictures_leaves_room_for_mistakes_not_met():
@@ -100,19 +112,22 @@ def test_the_interval_over_pictures_leaves_room_for_mistakes_not_met():
     more = 1 - 10 / (10 + 3.8414588)
     assert picture_interval(values, right, np.full(10, 5.0)) == pytest.approx((0.1, 0.1 + more * 4.9), rel=1e-6)
     assert picture_interval(-values, right, np.full(10, -5.0)) == pytest.approx((-0.1 - more * 4.9, -0.1), rel=1e-6)
-    # One of ten wrong, which costs 3: it tells what others would cost.
-    values[0], right[0] = 3.0, False
-    more = 0.9 - wilson_interval(9, 10)[0]
-    low, high = picture_interval(values, right, np.full(10, 5.0))
-    assert high == pytest.approx(max(0.39 + more * 2.9, mean_interval(values).high))
-    assert low == mean_interval(values).low
+    # All wrong, the same: Wilson of 0 right in 10 ends at 1 − 0.7225.
+    assert picture_interval(values + 5, ~right, values) == pytest.approx((5.1 - more * 5, 5.1), rel=1e-6)
 
 
-def test_one_picture_has_no_interval_and_no_right_one_is_students():
+def test_a_single_mistake_has_the_spread_of_all_pictures():
+    values, right = np.array([3.0] + [0.1] * 9), np.arange(10) > 0
+    # t(9 degrees)·sd/√n = 2.262157·0.29, and what Wilson leaves open of a mistake that costs 2.9 more.
+    least, most = (1 - end for end in reversed(wilson_interval(9, 10)))
+    down, up = (math.hypot((end - 0.1) * 2.9, 2.262157 * 0.29) for end in (least, most))
+    assert picture_interval(values, right, values) == pytest.approx((0.39 - down, 0.39 + up), rel=1e-6)
+    pair = picture_interval(np.array([0.0, 2.0]), np.array([True, False]), values[:2])
+    assert pair == pytest.approx((1 - 12.73, 1 + 12.73), abs=0.01)  # 12.7062, and Wilson's 0.405·2
+
+
+def test_one_picture_has_no_interval():
     assert picture_interval(np.ones(1), np.ones(1, dtype=bool), np.ones(1)) is None
-    values = np.array([1.0, 2.0, 4.0])
-    want = mean_interval(values)
-    assert picture_interval(values, np.zeros(3, dtype=bool), values) == (want.low, want.high)
 
 
 def test_the_interval_over_pictures_covers_where_students_does_not():

@@ -220,18 +220,32 @@ def test_without_a_mistake_intervals_are_those_of_the_accuracy():
     assert high == pytest.approx(0.1 + 1 - got.interval[0])
 
 
+def test_without_a_right_answer_intervals_leave_room_for_some():
+    got = evaluate_predictions([[0.9, 0.1]] * 5, [1] * 5, ["a", "b"], "test")
+    most = 3.8414588 / (5 + 3.8414588)  # Wilson of 0 in 5
+    low, high = got.loss_interval
+    assert low == pytest.approx(math.log(10) - most * math.log(9), rel=1e-6)
+    assert high == pytest.approx(math.log(10))
+    assert got.ece_interval == pytest.approx((0.9 - most, 0.9), rel=1e-6)
+
+
 def test_one_picture_is_measured_without_a_warning():
     got = evaluate_predictions([[0.25, 0.75]], [1], ["a", "b"], "test")
     assert got.loss_interval == (0.0, math.inf)
     assert got.as_dict()["loss_interval"] == [0.0, None]
     assert (got.macro_f1, got.kappa, got.ece) == (1, 0, 0.25)
+    assert got.ece_interval == (0.0, 1.0)
 
 
 def test_as_dict_names_each_interval():
     got = random_predictions().as_dict()
     assert set(got["interval_methods"]) == {"accuracy", "top_k", "macro_f1", "kappa", "loss", "ece"}
-    assert got["interval_methods"]["kappa"] == "bootstrap over pictures, 1,000 resamples, Wilson's shape, 95 %"
-    assert got["interval_methods"]["loss"] == "Student's t over pictures, widened for mistakes not met, 95 %"
+    assert got["interval_methods"]["kappa"] == (
+        "bootstrap over pictures, 1,000 resamples, Wilson's shape, widened for its bias, 95 %"
+    )
+    assert got["interval_methods"]["loss"] == (
+        "Wilson of the share of mistakes, Student's t of right and of wrong pictures, 95 %"
+    )
     assert set(got["top_k"]) == {"2", "3"}  # the first five of five say nothing
     assert got["temperature"] == 1.0
     assert sum(each["n"] for each in got["reliability"]) == 400

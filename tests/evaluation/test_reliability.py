@@ -79,7 +79,7 @@ def test_the_upper_end_is_that_of_resampled_pictures():
 def test_the_interval_covers_0_for_a_calibrated_network_and_the_truth_for_another():
     for temperature, truth in ((1.0, 0.0), (2.0, expected_calibration_error(reliability(*sure(400_000, 2.0))))):
         covered = []
-        for number in range(16):
+        for number in range(10):
             confidences, right = sure(200, temperature, f"sample {number}")
             low, high = ece_interval(confidences, right, ece_by_chance(confidences))
             covered.append(low <= truth <= high)

@@ -9,7 +9,7 @@ from neocog.evaluation import wilson_interval
 from neocog.evaluation.resampling import ConfusionSums, interval_around, resampled, resampled_confusion
 from neocog.randomness import numpy_stream
 
-# Each with all of its pictures drawn one by one below; the first has many pictures in few cells, the second few.
+# Each with all of its pictures drawn one by one below.
 FEW_CELLS = np.array([[60, 40], [30, 70]])
 MANY_CELLS = np.array([[50, 2, 0, 1], [1, 30, 3, 0], [0, 0, 9, 1], [2, 0, 0, 1]])
 
@@ -33,7 +33,7 @@ def test_the_sums_of_a_confusion_give_its_measures():
     np.testing.assert_allclose((sums.macro_f1[0], sums.kappa[0]), ((4 / 5 + 1 / 2) / 2, 1 / 3))
 
 
-@pytest.mark.parametrize("confusion", [FEW_CELLS, MANY_CELLS], ids=["by cells", "by pictures"])
+@pytest.mark.parametrize("confusion", [FEW_CELLS, MANY_CELLS], ids=["few cells", "many cells"])
 def test_resampling_cells_is_resampling_pictures(confusion):
     count, n = len(confusion), int(confusion.sum())
     pictures = np.repeat(np.arange(count**2), confusion.ravel())
@@ -78,10 +78,17 @@ def test_an_interval_around_a_value_by_hand():
     assert interval_around(1.0, np.ones(10), 30) == wilson_interval(30, 30)
 
 
+def test_one_end_moves_by_the_bias_and_no_further_than_the_measure_goes():
+    spread, (low, high) = np.array([-0.03, 0.03] * 5), wilson_interval(90, 100)
+    np.testing.assert_allclose(interval_around(0.9, 0.88 + spread, 7), (low, high + 0.02))
+    np.testing.assert_allclose(interval_around(0.9, 0.92 + spread, 7), (low - 0.02, high))
+    assert interval_around(0.9, 0.7 + spread, 7)[1] == 1.0
+
+
 def test_the_interval_of_macro_f1_covers_where_percentiles_cannot():
     # Three classes, 97 % right, 30 pictures: two samples of five have no mistake at all.
     stream, covered, percentiles = numpy_stream(0, "macro coverage"), [], []
-    for _ in range(80):
+    for _ in range(40):
         labels = stream.integers(0, 3, size=30)
         answers = np.where(stream.random(30) < 0.97, labels, (labels + 1) % 3)
         confusion = np.bincount(3 * labels + answers, minlength=9).reshape(3, 3)

@@ -144,7 +144,7 @@ def test_large_pictures_are_searched_in_steps_and_shifts_then_pixel_by_pixel():
         reading(weights, -10.0), dot(64, 32, 32), BLACK_AND_WHITE, progress=lambda *at: told.append(at)
     )
     assert (shift.amount, shift.detail) == (5, "5 pixels down")
-    assert shift.searched == "shift of up to 16 pixels, in steps of 2"
+    assert shift.searched == "shift of up to 16 pixels, in steps of 2, the last one by single pixels"
     assert not rotation.found
     assert patch.amount == 2
     assert patch.searched == (

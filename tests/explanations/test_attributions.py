@@ -16,6 +16,7 @@ from neocog.explanations.attributions import METHODS, attribute, attributions, f
 from neocog.explanations.methods import gradient_x_input, integrated_gradients, weighed_module
 from neocog.explanations.network import Network
 from neocog.explanations.questions import Question
+from neocog.layers.modules import SameConv2d
 
 NORMALIZATION = Normalization((0.5,), (0.25,))
 
@@ -106,6 +107,35 @@ def test_each_method_is_captums() -> None:
     same(ours("grad-cam").sum(axis=0, keepdims=True), large)
 
 
+@pytest.mark.parametrize(
+    "layers",
+    [
+        [nn.Conv2d(2, 4, 3), nn.BatchNorm2d(4), nn.Dropout(), nn.ReLU(inplace=True), nn.Flatten(), nn.Linear(576, 3)],
+        [nn.AvgPool2d(2), SameConv2d(2, 4, 2), nn.Tanh(), nn.Conv2d(4, 4, 3), nn.Flatten(), nn.Linear(100, 3)],
+        [nn.BatchNorm2d(2, track_running_stats=False), nn.Flatten(), nn.Linear(392, 3), nn.ReLU()],
+        [nn.ReLU(), nn.Conv2d(2, 4, 3), nn.Flatten(), nn.Linear(576, 3)],
+        [nn.Conv2d(2, 4, 3), nn.Flatten(), nn.Linear(576, 3)],
+    ],
+)
+def test_affine_layers_that_begin_a_network_change_no_gradient(layers: list[nn.Module]) -> None:
+    asked = network(*layers)
+    asked.model.float()
+    for each in asked.model:
+        if getattr(each, "running_mean", None) is not None:
+            each.running_mean.copy_(torch.linspace(-1, 1, each.num_features))
+            each.running_var.copy_(torch.linspace(0.5, 2, each.num_features))
+    question = Question.make(asked, picture().float(), 1, "white")
+    white = torch.ones_like(question.x_1CHW)
+    places = (torch.arange(20, dtype=torch.float64) + 0.5) / 20
+    logits, slopes, total_CHW = question.gradients_along(places, torch.full((20,), 0.05, dtype=torch.float64))
+    along = white + places.float()[:, None, None, None] * (question.x_1CHW - white)
+    plain, gradients = question.gradients(along)
+    close = {"rtol": 1e-4, "atol": 1e-4}
+    torch.testing.assert_close(logits, plain, **close)
+    torch.testing.assert_close(slopes, torch.tensordot(gradients, question.difference_CHW, dims=3), **close)
+    torch.testing.assert_close(total_CHW, gradients.mean(dim=0), **close)
+
+
 @pytest.mark.parametrize("activation", [nn.ReLU, nn.Sigmoid, nn.Tanh, nn.GELU])
 def test_integrated_gradients_add_up_to_the_change_of_the_logit(activation: Callable[[], nn.Module]) -> None:
     errors, steps = [], []
@@ -193,7 +223,7 @@ def test_all_maps_come_with_all_checks() -> None:
     names = [[check.name for check in each.checks] for each in found]
     assert names == [along, ["completeness", *along], along, along]
     assert {each.deletion.shape for each in found} == {each.insertion.shape for each in found} == {(33,)}
-    assert told[-1] == ("maps", 9, 9)
+    assert told == [("maps", done, 9) for done in (0, 1, 2, 3, 4, 9)]
     again = attributions(asked, x, 1)
     assert [c.text for each in again for c in each.checks] == [c.text for each in found for c in each.checks]
     (alone,) = attributions(asked, x, 1, methods=["occlusion"])

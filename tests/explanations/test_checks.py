@@ -210,6 +210,14 @@ def test_a_map_of_one_value_is_not_passed() -> None:
     question = deep()
     check = randomisation(question, {"flat": by_edges}, {"flat": np.zeros((8, 8))})["flat"]
     assert (check.passed, check.text, check.short) == (False, *["the map has one value everywhere"] * 2)
+    # The order in which equal pixels go is that of these weights, and would pass.
+    weights = 1 - 2 * np.argsort(falling(np.zeros(32))) / 31
+    curves = Curves(asked(list(weights), [1.0] * 32))
+    (deletion, insertion), going, coming = curves.check(np.ones((1, 32)))
+    assert area(going) < curves.chance[False].mean() - 2 * curves.chance[False].std(ddof=1)
+    assert area(coming) > curves.chance[True].mean() + 2 * curves.chance[True].std(ddof=1)
+    assert (deletion.passed, insertion.passed) == (False, False)
+    assert deletion.short == insertion.short == "the map has one value everywhere"
 
 
 def test_agreement_is_the_mean_likeness_of_cells() -> None:

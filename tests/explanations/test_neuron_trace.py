@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.nn import functional
 
+from html_checks import check_fragment
 from neocog.errors import ExplanationError, LayerError
 from neocog.explanations import mixing, single
 from neocog.explanations.arithmetic import affine_rounding
@@ -21,6 +22,7 @@ from neocog.explanations.network import Network
 from neocog.explanations.trace import NeuronTrace, trace
 from neocog.layers import WORDS, parse
 
+PAIR = torch.tensor([[[[4.0, 1.0]]]])
 ON_MAPS = [
     "conv {k} 3 same",
     "conv {k} 2 same dilation=2",
@@ -567,3 +569,64 @@ def test_half_precision_is_refused() -> None:
         "layer 1 'Linear(in_features=4, out_features=1, bias=True)' computes in bfloat16; make the network float32 "
         "with model.float()"
     )
+
+
+def test_weights_that_are_made_of_others_are_those_of_evaluation_and_stay():
+    torch.manual_seed(2)
+    made = nn.utils.parametrizations.spectral_norm(nn.Conv2d(1, 2, 3))
+    model = nn.Sequential(made, nn.ReLU(), nn.Flatten(), nn.Linear(8, 2)).train()
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    network = Network.of(model, (1, 4, 4))
+    assert network.layers[0].text == "ParametrizedConv2d"
+    assert [layer.name for layer in network.layers] == ["0", "1", "2", "3"]
+    found = trace(network, torch.rand(1, 1, 4, 4), "1", (1, 0, 1))
+    assert found.agrees
+    assert model.training
+    assert all(torch.equal(before[name], value) for name, value in model.state_dict().items())
+
+
+def test_numbers_beyond_float32_are_written_and_those_beyond_float64_refused():
+    model = nn.Sequential(nn.Conv2d(1, 1, 1, bias=False), nn.GELU("tanh"), nn.Flatten(), nn.Linear(1, 2)).double()
+    nn.init.constant_(model[0].weight, 2.0)
+    network = Network.of(model, (1, 1, 1))
+    x = torch.full((1, 1, 1, 1), -1e300, dtype=torch.float64)
+    assert trace(network, x, "0", (0, 0, 0)).steps[0].formula == "Σ input · weight over 1 product = −2e+300"
+    with pytest.raises(ExplanationError) as refused:
+        trace(network, x, "1", (0, 0, 0))
+    assert str(refused.value) == (
+        "layer 1 'GELU(approximate='tanh')': its numbers are too large for float64; give smaller ones"
+    )
+
+
+def test_a_chain_that_begins_with_what_isnt_finite_is_refused():
+    network = Network.of(nn.Sequential(nn.ReLU(), nn.Flatten(), nn.Linear(1, 2)), (1, 1, 1))
+    with pytest.raises(ExplanationError) as refused:
+        trace(network, torch.full((1, 1, 1, 1), -torch.inf), "0", (0, 0, 0))
+    assert str(refused.value) == (
+        "layer 0 'ReLU()' gets -inf at channel 0, row 0, column 0; only finite numbers can be traced"
+    )
+
+
+def test_a_layer_that_puts_pictures_together_has_no_places():
+    model = nn.Sequential(nn.Flatten(0), nn.Unflatten(0, (1, 4)), nn.Linear(4, 2))
+    with pytest.raises(ExplanationError) as refused:
+        trace(Network.of(model, (1, 2, 2)), torch.zeros(1, 1, 2, 2), "0", (0,))
+    assert str(refused.value) == (
+        "layer 0 'Flatten(start_dim=0, end_dim=-1)' doesn't keep pictures apart, so its numbers have no place"
+    )
+
+
+def test_a_notebook_shows_the_terms_and_the_steps():
+    linear = nn.Linear(2, 1)
+    linear.load_state_dict({"weight": torch.tensor([[3.0, 0.5]]), "bias": torch.tensor([-10.0])})
+    found = trace(Network.of(nn.Sequential(nn.Flatten(), linear, nn.ReLU()), (1, 1, 2)), PAIR, "2", (0,))
+    shown = check_fragment(found._repr_html_())
+    assert shown.text("strong") == "layer 2 'ReLU()', number 0"
+    assert shown.text("th") == "number input weight product step ours network"
+    assert " ".join(shown.text("td").split()) == (
+        "0 4 3 12 1 1 0.5 0.5 "
+        "layer 1 'Linear(in_features=2, out_features=1, bias=True)', number 0 "
+        "Σ input · weight over 2 products + (−10) = 2.5 2.5 layer 2 'ReLU()', number 0 max(0, 2.5) = 2.5 2.5"
+    )
+    assert "products 12.5, bias −10" in shown.text("p")
+    assert shown.text("p").endswith("ours: 2.5network: 2.5apart: 0; nothing rounds here")

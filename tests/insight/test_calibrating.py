@@ -167,7 +167,26 @@ def test_a_damaged_calibration_is_named_and_can_be_fitted_anew(path: Path, text:
         with pytest.raises(RunError) as caught:
             use(path)
         assert str(caught.value) == want
+    assert want.replace("'", "&#x27;") in Run.open(path)._repr_html_()
     assert neocog.calibrate(path) == Run.open(path).calibration
+
+
+def test_measuring_again_gives_what_calibrating_said(
+    trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(trained, tmp_path / "run")
+    # So few validation pictures are all right, and have no temperature of their own.
+    monkeypatch.setattr("neocog.insight.calibrating.fit_temperature", lambda *_: 2.0)
+    at_first = Run.open(tmp_path / "run").results
+    said = neocog.calibrate(tmp_path / "run")
+    for split, figures in (("val", said.as_dict()), ("test", said.test)):
+        again = neocog.evaluate(tmp_path / "run", split=split, tell=str)
+        assert again.loss == pytest.approx(figures["loss_after"], rel=1e-5)
+        assert again.loss_interval == pytest.approx(figures["intervals"]["loss_after"], rel=1e-4)
+        assert again.ece == pytest.approx(figures["ece_after"], abs=1e-5)
+        # results.json says what the training measured.
+        assert at_first[f"{split}_loss"] == pytest.approx(figures["loss_before"], rel=1e-6)
+    assert Run.open(tmp_path / "run").results == at_first
 
 
 def test_it_is_told_in_one_line(path: Path) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+from dataclasses import replace
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +15,7 @@ from torch import nn
 
 import neocog
 from conftest import STEPS, TINY, fill
+from html_checks import check_fragment
 from neocog.errors import DataError, ExplanationError, PictureError
 from neocog.finished import Run, open_data
 from neocog.insight.explaining import explain, folder_name
@@ -29,7 +33,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def cross(place):
     return explain(place / "run", place / "shapes/cross/3.png")
 
@@ -109,6 +113,37 @@ def test_any_torch_module_can_be_asked():
     assert (found.flips, found.neighbours) == ((), ())
     assert model.training
     assert all(parameter.grad is None for parameter in model.parameters())
+
+
+def test_layers_that_work_in_place_leave_the_input_as_it_was():
+    torch.manual_seed(1)
+    x = torch.randn(1, 3, 3)
+    model = nn.Sequential(nn.ReLU(inplace=True), nn.Flatten(), nn.Linear(9, 2))
+    before = x.clone()
+    found = explain(model, x)
+    assert (found.feature_maps("0").maps_CHW == before.clamp(min=0).numpy()).all()
+    found.field("2", (0,))
+    assert found.trace("0", (0, 0, 0)).steps[0].value == float(before[0, 0, 0])
+    assert torch.equal(x, before)
+    assert torch.equal(found.x, before[None])
+
+
+def test_a_network_in_float64_gets_its_own_type():
+    model = nn.Sequential(nn.Conv2d(1, 2, 3), nn.Flatten(), nn.Linear(8, 2)).double()
+    found = explain(model, torch.rand(1, 4, 4), methods=["gradient-x-input"])
+    assert found.trace("0", (0, 1, 1)).rounding < 1e-12
+    assert found.field("0", (0, 1, 1)).box == (1, 1, 3, 3)
+
+
+def test_a_notebook_shows_the_answer_the_maps_and_their_checks(cross):
+    shown = check_fragment(replace(cross, name="<b> & 写真", methods=("gradient-x-input",))._repr_html_())
+    assert shown.text("strong") == f"<b> & 写真: {cross.answer}, {cross.probability * 100:.2f} %"
+    (image,) = shown.of("img")
+    assert image["alt"] == f"What speaks for {cross.answer}, by Gradient × input"
+    picture = Image.open(BytesIO(base64.b64decode(image["src"].removeprefix("data:image/png;base64,"))))
+    assert picture.format == "PNG"
+    assert shown.text("th") == "map check verdict found"
+    assert [text for text in shown.texts["td"] if text in ("deletion", "insertion", "randomisation")]
 
 
 def test_data_that_is_gone_is_said_and_the_rest_explained(place, tmp_path):

@@ -97,8 +97,8 @@ def test_what_they_say_are_the_numbers_of_the_run(run, undrawn, monkeypatch):
     )
     # |0.90 − 0.75| of all 40.
     assert said(run, "reliability") == (
-        "On average the network is 90.0 % sure of its answers for 40 test pictures, and 75.0 % are right; the expected "
-        "calibration error is 15.00 %."
+        "On average the network is 90.00 % sure of its answers for 40 test pictures, and 75.00 % are right; the "
+        "expected calibration error is 15.00 points."
     )
     weights = run.directory.read_weights()["0.weight"]
     assert said(run, "kernels") == (
@@ -109,10 +109,23 @@ def test_what_they_say_are_the_numbers_of_the_run(run, undrawn, monkeypatch):
     )
     metrics = run.metrics
     assert said(run, "curves") == (
-        f"In 6 steps the training loss goes from {metrics['train_loss'][0]:.3g} to {metrics['train_loss'][-1]:.3g}; "
+        f"6 steps; the training loss goes from {metrics['train_loss'][0]:.3g} to {metrics['train_loss'][-1]:.3g}; "
         f"the validation accuracy ends at {100 * run.validation.accuracy:.2f} %, its highest is "
         f"{100 * np.nanmax(metrics['validation_accuracy']):.2f} %."
     )
+
+
+def test_curves_without_a_training_loss_say_the_rest(run, undrawn, monkeypatch):
+    columns = {"step": [3.0, 6.0], "train_loss": [np.nan, np.nan], "validation_accuracy": [0.5, np.nan]}
+    monkeypatch.setattr(Run, "metrics", {name: np.array(column) for name, column in columns.items()})
+    assert said(run, "curves") == "6 steps; the validation accuracy ends at 50.00 %, its highest is 50.00 %."
+
+
+def test_curves_without_a_point_are_left_out(run, monkeypatch):
+    monkeypatch.setattr(Run, "metrics", {name: column[:0] for name, column in run.directory.read_metrics().items()})
+    drawn, (line,) = draw(run, "curves")
+    assert drawn == []
+    assert line.startswith("no figure 'curves': no learning curve to plot: not one point was measured; ")
 
 
 def keep_mistakes(run: Run, count: int) -> None:

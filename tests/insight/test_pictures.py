@@ -146,7 +146,7 @@ def test_of_a_huge_test_part_only_the_worst_are_read_and_made_small(tmp_path):
         for index, picture in kept.mistakes["test"].items()
     } == {(index, 112, 75, 3, index, index) for index in [130, *range(100, 124)]}
     assert kept.worst(found, 1)[0][0].index == 130
-    assert (kept.samples.shape, kept.full_size) == ((9, 20, 30, 1), (20, 30))
+    assert kept.samples.shape == (9, 20, 30, 1)
     assert (tmp_path / "run" / "pictures.npz").stat().st_size < 4e6
 
 
@@ -157,7 +157,6 @@ def test_large_samples_are_made_small_in_their_shape(tmp_path, size, small):
     assert kept.samples.shape == (3, *small, 3)
     assert (kept.samples == 200).all()
     assert kept.mistakes == {}
-    assert kept.full_size == size
 
 
 def test_a_run_of_an_older_neocog_has_none(arrays):
@@ -165,5 +164,9 @@ def test_a_run_of_an_older_neocog_has_none(arrays):
     (run.path / "pictures.npz").write_bytes(b"PK")
     with pytest.raises(RunError, match=r"^'runs/fast-arrays-1/pictures.npz' can't be read: .*; train again$"):
         KeptPictures.read(run)
+    run.directory.write_arrays("pictures.npz", {"samples": np.zeros(3)})
+    with pytest.raises(RunError) as told:
+        KeptPictures.read(run)
+    assert str(told.value) == "'runs/fast-arrays-1/pictures.npz' has lost its 'sample_classes'; train again"
     (run.path / "pictures.npz").unlink()
     assert KeptPictures.read(run) is None

@@ -9,7 +9,7 @@ import pytest
 from chart_checks import check_layout, written
 
 from neocog.plots.numbers import text_width
-from neocog.plots.pages import Accuracies, page, shortened
+from neocog.plots.pages import Accuracies, page, shortened, told_apart
 from neocog.plots.style import SMALL
 
 
@@ -77,3 +77,19 @@ def test_a_scale_is_spread_where_asked_for_and_over_more_than_a_factor_of_10():
     linear = Accuracies.fitting([100, 100], 2, spread=True)
     assert linear.places([100]).tolist() == [100]
     assert max(linear.span.ticks) <= 100
+
+
+def test_names_that_would_look_alike_begin_with_their_numbers():
+    given = {
+        3: f"a {'very ' * 9}long name",
+        5: "cat",
+        8: f"a {'very ' * 8}long name",
+        9: "x" * 300,
+        10: "x" * 150 + "y",
+    }
+    names = told_apart(given, 1.2)
+    assert [name.partition(":")[0] for name in names[:3]] == ["3", "cat", "8"]
+    assert names[1] == "cat"
+    assert (names[3].startswith("xxx"), names[4].endswith("xy")) == (True, True)  # unlike as they are
+    assert all(text_width(name, SMALL) <= 1.2 for name in names)
+    assert len({*names}) == 5

@@ -133,3 +133,11 @@ def test_of_more_than_40_classes_the_20_lowest_are_drawn():
 
 def test_a_network_without_mistakes_has_no_lowest_class():
     assert written(figure_of("no mistake")).splitlines()[0] == "Classes on test: none below an F1 of 100 %"
+
+
+def test_names_that_would_look_alike_are_numbered():
+    bird = "the long-legged and {} woodpecker of the far northern woods"
+    figure = plot_classes(of_counts(SMALL, [bird.format("great"), "cat", bird.format("green")]))
+    shown = names(figure)[:6:2]
+    assert sorted(name[:6] for name in shown) == ["0: the", "2: the", "cat"]
+    assert "have the number of the class in front, from 0." in written(figure)

@@ -154,3 +154,12 @@ def test_20_classes_of_large_counts_get_cells_in_which_they_can_be_read():
 
 def test_the_same_evaluation_gives_the_same_bytes():
     check_files(lambda: plot_confusion(cases()["long names"]))
+
+
+def test_names_that_would_look_alike_are_numbered():
+    bird = "the long-legged and {} woodpecker of the far northern woods"
+    figure = plot_confusion(of_counts(SMALL, [bird.format("great"), "cat", bird.format("green")]))
+    texts = [text.get_text()[:6] for text in figure.texts]
+    assert [texts.count(start) for start in ("0: the", "2: the", "cat")] == [2, 2, 2]
+    assert "have the number of the class in front, from 0." in written(figure)
+    check_layout(figure)

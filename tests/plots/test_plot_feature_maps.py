@@ -64,12 +64,12 @@ def test_of_many_maps_the_64_strongest_are_drawn_in_their_order():
 
 def test_a_vector_is_a_strip_of_all_its_values():
     for count, across in ((10, 10), (40, 32), (576, 48)):
-        title, caption = texts(plot_feature_maps(maps_of(np.ones((count, 1, 1)), "flatten", (count,))))
+        figure = plot_feature_maps(maps_of(np.ones((count, 1, 1)), "flatten", (count,)))
+        title, caption = texts(figure)
+        # 40 in rows of 32 leave 24 cells that are no values.
+        assert ((0xB4,) * 3 in colours(figure)) == (count == 40)
         assert title == f"What layer 5 'flatten' gives: {count}"
         assert caption == f"{count} values, from left to right, {across} in a row; values from 1 to 1"
-    # 40 in rows of 32 leave 24 cells that are no values.
-    assert (0xB4,) * 3 in colours(plot_feature_maps(maps_of(np.ones((40, 1, 1)))))
-    assert (0xB4,) * 3 not in colours(plot_feature_maps(maps_of(np.ones((64, 1, 1)))))
 
 
 @pytest.mark.parametrize("shape", [(1, 28, 28), (3, 1, 40), (18, 300, 200), (1, 1, 1), (4096, 1, 1)])

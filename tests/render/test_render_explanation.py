@@ -11,7 +11,7 @@ from neocog.explanations.attributions import Attribution
 from neocog.explanations.checks import Check
 from neocog.explanations.flips import Flip
 from neocog.explanations.neighbours import Neighbour
-from neocog.render.explanation import explanation_text
+from neocog.render.explanation import explanation_text, flips_text
 
 PIXELS = np.zeros((4, 4, 1), np.uint8)
 VALUES = np.zeros((1, 4, 4), np.float32)
@@ -43,6 +43,16 @@ def explained(**changes):
 
 def test_the_whole_text():
     check_golden("explanation.txt", explanation_text(explained()))
+
+
+def test_where_nothing_turns_the_answer_there_is_no_table_and_nothing_is_cut():
+    searched = "erased patch of up to 16×16 pixels, filled with the picture's median, in steps of 2 pixels or more"
+    nothing = Flip("erased patch", False, 0.0, "pixels", "", "", 0.0, None, searched)
+    assert flips_text((nothing,)) == (
+        "what would change its mind\n"
+        "no erased patch of up to 16×16 pixels, filled with the picture's median, in steps of 2 pixels or\n"
+        "  more changes it"
+    )
 
 
 def test_what_was_not_found_out_has_no_heading():

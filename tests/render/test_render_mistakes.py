@@ -51,8 +51,10 @@ def test_nothing_found() -> None:
         "run                 runs/fast-mnist-1\n"
         "mistakes            0 of 10,000 pictures (0.00 %), test part\n"
         "\n"
-        "no candidates for label errors: on no picture the run names another class, with 75 % or more\n"
+        "no candidates for label errors: on no picture the run names another class, with\n"
+        "75 % or more\n"
         "\n"
-        "no duplicates: no picture of the test part is among the training pictures"
+        "no duplicates found: no picture of the test part is among the training pictures,\n"
+        "pixel for pixel or by its likeness"
     )
     assert "duplicates" not in mistakes_text(replace(nothing, duplicates=None, notes=()))

@@ -72,7 +72,7 @@ def test_everything_but_pixels_is_in_the_json() -> None:
 def test_it_says_in_short_what_it_found() -> None:
     assert str(stress()) == (
         "90.00 % of 100 unchanged pictures (validation part)\n"
-        "shift: 20.00 % at 2; half of its lead over guessing is lost at 1.5"
+        "shift: 20.00 % at 2 pixels; half of its lead over guessing is lost at about 1.5 pixels"
     )
     assert repr(stress()) == "<StressTest of 'runs/a' on validation: shift>"
-    assert '<td style="text-align: left">pixels</td>' in stress()._repr_html_()
+    assert "20.00 % at 2 pixels" in stress()._repr_html_()

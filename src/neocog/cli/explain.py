@@ -80,10 +80,10 @@ def explain(
         typer.echo(as_json(shown))
     else:
         typer.echo("\n\n".join(texts.values() if layer is None else [found.sentence, *texts.values()]))
-    figures = found.figures() if layer is None else found.layer_figures(layer, place)
     folder = RunDirectory.create(out, folder_name(found.name), "--out", within=run / "explanations")
     for name, text in {**texts, "explanation.json": as_json(shown)}.items():
         folder.write_text(name, f"{text}\n")
+    figures = found.figures() if layer is None else found.layer_figures(layer, place)
     for name, figure in figures.items():
         save_figure(figure, folder.path / f"{name}.png")
     tell(f"wrote {len(figures)} figures: {folder.path}")

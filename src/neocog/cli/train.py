@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -59,7 +60,11 @@ def train(
     if not json:
         typer.echo(train_text(finished.results))
         sys.stdout.flush()
-    written = look(finished, tell) if figures else []
+    try:
+        written = look(finished, tell) if figures else []
+    except KeyboardInterrupt:
+        tell(f"stopped while figures were drawn; the run is complete: neocog report {shlex.quote(str(finished.path))}")
+        raise
     report = next((str(path) for path in written if path.suffix == ".html"), None)
     drawn = [str(path) for path in written if path.suffix != ".html"]
     if json:

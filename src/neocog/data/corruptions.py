@@ -181,7 +181,9 @@ _DRAWN = "drawn for each picture"
 _ALL = (
     Corruption("shift", "pixels", 0, _shift, _steps_to(1, 1 / 5, 0), f"up, down, left or right, {_DRAWN}"),
     Corruption("rotation", "degrees", 0, _rotation, _always(5, 10, 15, 20, 30, 45), f"to the left or right, {_DRAWN}"),
-    Corruption("scale", "factor", 1, _scale, _always(1.1, 1.2, 1.3, 1.5, 1.75, 2), f"larger or smaller, {_DRAWN}"),
+    Corruption(
+        "scale", "factor", 1, _scale, _always(1.1, 1.2, 1.3, 1.5, 1.75, 2), f"larger or smaller by it, {_DRAWN}"
+    ),
     Corruption("noise", "grey levels", 0, noisy, _always(4, 8, 16, 32, 64, 96), "standard deviation of normal noise"),
     Corruption("blur", "pixels", 0, _blur, _steps_to(0.5, 1 / 8, 1), "standard deviation of a Gaussian bell"),
     Corruption("contrast", "factor", 1, _contrast, _always(0.8, 0.6, 0.4, 0.2, 0.1, 0.05), "around a picture's mean"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -97,20 +98,33 @@ def mean_interval(values: Sequence[float] | NDArray[np.float64], confidence: flo
 
 
 def picture_interval(
-    values_N: NDArray[np.float64], right_N: NDArray[np.bool_], if_wrong_N: NDArray[np.float64]
+    values_N: NDArray[np.float64], right_N: NDArray[np.bool_], otherwise_N: NDArray[np.float64]
 ) -> tuple[float, float] | None:
     """The 95 % interval of a mean over pictures, such as the loss, that a few mistakes may decide; None for n = 1.
 
-    Student's, and one end reaches at least to what the mean would be with as many more mistakes as the accuracy's
-    Wilson interval leaves open. A mistake is taken to be worth the mean of those that occurred, or of `if_wrong_N`,
-    what each picture would count at least if it were wrong, where there are none. Without that, 30 pictures of a very
-    sure network hold its loss in 24 % of cases and 1,000 in 88 to 94 %; with it, in 93 to 100 % of simulations.
+        mean = (1 − q)·a + q·b,    q the share of mistakes, a the mean of the right pictures, b that of the wrong ones
+
+    Each end is as far off as Wilson's interval of q, times b − a, and Student's of a and of b, times their shares,
+    together: the root of the sum of squares. Where there are no right or no wrong pictures, a or b is the mean of
+    `otherwise_N`, what each picture would count if its answer were wrong instead of right, or right instead of wrong;
+    where there is one, which has no interval, Student's of all pictures stands for both.
+    In simulations with 30 to 10,000 pictures of calibrated and of far too sure networks it covered 91 to 100 %, where
+    Student's of all pictures covered 62 to 94 %.
+    Source: Zou & Donner 2008, Construction of confidence limits about effect measures: a general approach.
     """
-    found = mean_interval(values_N)
-    if found.low is None or found.high is None:
+    n, mean = len(values_N), float(values_N.mean())
+    if n == 1:
         return None
-    right = int(right_N.sum())
-    more = right / found.n - wilson_interval(right, found.n)[0]
-    of_wrong = if_wrong_N.mean() if right == found.n else values_N[~right_N].mean()
-    reached = found.mean + more * float(of_wrong - values_N[right_N].mean()) if right else found.mean
-    return min(found.low, reached), max(found.high, reached)
+    groups = values_N[right_N], values_N[~right_N]
+    a, b = (float((group if group.size else otherwise_N).mean()) for group in groups)
+    if min(map(len, groups)) == 1:
+        groups = values_N, values_N[:0]
+    inside = math.hypot(*(len(group) / n * (mean_interval(group).half_width or 0.0) for group in groups if group.size))
+    wrong = n - int(right_N.sum())
+    moves = sorted((end - wrong / n) * (b - a) for end in wilson_interval(wrong, n))
+    return mean - math.hypot(moves[0], inside), mean + math.hypot(moves[1], inside)
+
+
+def finite_ends(interval: tuple[float, float]) -> list[float | None]:
+    """An interval's ends for JSON, which has None in the place of one that isn't finite."""
+    return [end if math.isfinite(end) else None for end in interval]

@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 from neocog.errors import DataError
 from neocog.evaluation.calibration import LEAST
 from neocog.evaluation.checks import refuse_nonsense
-from neocog.evaluation.intervals import CONFIDENCE, picture_interval, wilson_interval
+from neocog.evaluation.intervals import CONFIDENCE, finite_ends, picture_interval, wilson_interval
 from neocog.evaluation.reliability import (
     ECE_METHOD,
     ReliabilityBin,
@@ -38,13 +38,13 @@ from neocog.evaluation.resampling import (
 from neocog.notebook import html_of
 
 WILSON_METHOD = f"Wilson, {CONFIDENCE * 100:g} %"
-STUDENT_METHOD = f"Student's t over pictures, widened for mistakes not met, {CONFIDENCE * 100:g} %"
+LOSS_METHOD = f"Wilson of the share of mistakes, Student's t of right and of wrong pictures, {CONFIDENCE * 100:g} %"
 METHODS = {
     "accuracy": WILSON_METHOD,
     "top_k": WILSON_METHOD,
     "macro_f1": AROUND_METHOD,
     "kappa": AROUND_METHOD,
-    "loss": STUDENT_METHOD,
+    "loss": LOSS_METHOD,
     "ece": ECE_METHOD,
 }
 _TOP = (2, 3, 5)  # of the texts, where there are more classes than that
@@ -148,7 +148,7 @@ class Evaluation:
     @cached_property
     def loss_interval(self) -> tuple[float, float]:
         """Its 95 % interval, no lower than 0; see `intervals.picture_interval`."""
-        found = picture_interval(self.losses, self.right, self.losses_if_wrong)
+        found = picture_interval(self.losses, self.right, self.losses_otherwise)
         return (0.0, math.inf) if found is None else (max(0.0, found[0]), found[1])
 
     def top_k(self, k: int) -> float:
@@ -170,9 +170,10 @@ class Evaluation:
         return np.asarray(self.predictions == self.labels)
 
     @property
-    def losses_if_wrong(self) -> NDArray[np.float64]:
-        """(N,) what each would lose at least if another class than the most probable were the true one, in nats."""
-        return -np.log(np.maximum(1 - self.confidences.astype(np.float64), LEAST))
+    def losses_otherwise(self) -> NDArray[np.float64]:
+        """(N,) what a right one would lose at least if it were wrong, and a wrong one if it were right, in nats."""
+        confidences_N = self.confidences.astype(np.float64)
+        return -np.log(np.maximum(np.where(self.right, 1 - confidences_N, confidences_N), LEAST))
 
     @cached_property
     def reliability(self) -> tuple[ReliabilityBin, ...]:
@@ -240,7 +241,7 @@ class Evaluation:
             "interval": list(self.interval),
             "interval_method": WILSON_METHOD,
             "loss": self.loss,
-            "loss_interval": _finite(self.loss_interval),
+            "loss_interval": finite_ends(self.loss_interval),
             "macro_f1": self.macro_f1,
             "macro_f1_interval": list(self.macro_f1_interval),
             "kappa": self.kappa,
@@ -373,10 +374,6 @@ def evaluate_predictions(
         losses=losses_N,
         temperature=temperature,
     )
-
-
-def _finite(interval: tuple[float, float]) -> list[float | None]:
-    return [end if math.isfinite(end) else None for end in interval]
 
 
 def _share(part: NDArray[np.int64], whole: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -1,10 +1,11 @@
 """What a measure would have been on other pictures: bootstrap intervals, resampled without touching the pictures.
 
 A picture counts in macro-F1 and kappa only through its cell of the confusion matrix. To draw N pictures with
-replacement is then to draw how often each cell that isn't empty comes up, which is multinomial: the same answer
-for the price of a few numbers a resample. The random numbers have their own stream, so an interval repeats.
+replacement is then to draw how often each class comes up rightly answered, which is multinomial, and which of the
+mistakes: the same answer for the price of the mistakes. The random numbers have their own stream, so that an interval
+repeats.
 
-Legend: N pictures, C classes, R resamples, K kinds of pictures that count alike.
+Legend: N pictures, E mistakes, C classes, R resamples, K kinds of pictures that count alike.
 Source: Efron & Tibshirani 1993, An Introduction to the Bootstrap, chapters 6 and 13.
 """
 
@@ -20,8 +21,7 @@ from neocog.randomness import numpy_stream
 
 RESAMPLES = 1000
 METHOD = f"bootstrap over pictures, {RESAMPLES:,} resamples"
-AROUND_METHOD = f"{METHOD}, Wilson's shape, {CONFIDENCE * 100:g} %"
-_PICTURES_A_CELL = 20  # from here on drawing cells is cheaper than drawing their pictures
+AROUND_METHOD = f"{METHOD}, Wilson's shape, widened for its bias, {CONFIDENCE * 100:g} %"
 
 Numbers = NDArray[np.int64]
 Values = NDArray[np.float64]
@@ -59,23 +59,16 @@ def resampled_confusion(confusion_CC: Numbers) -> ConfusionSums:
     wrong_CC = confusion_CC - np.diag(right_C)
     true_K, named_K = np.nonzero(wrong_CC)
     cells_K = wrong_CC[true_K, named_K]
-    errors = int(cells_K.sum())
+    true_E, named_E = np.repeat(true_K, cells_K), np.repeat(named_K, cells_K)
     stream = numpy_stream(0, "confusion bootstrap")
     # Of the right answers only their class counts; the wrong ones are one more kind, told apart below.
-    kinds_RC = stream.multinomial(n, np.append(right_C, errors) / n, size=RESAMPLES)
+    kinds_RC = stream.multinomial(n, np.append(right_C, len(true_E)) / n, size=RESAMPLES)
     right_RC, errors_R = kinds_RC[:, :-1], kinds_RC[:, -1]
     true_RC, named_RC = right_RC.copy(), right_RC.copy()
-    by_cells = errors >= _PICTURES_A_CELL * len(cells_K)
-    true_E, named_E = (true_K, named_K) if by_cells else (np.repeat(true_K, cells_K), np.repeat(named_K, cells_K))
-    for resample, drawn in enumerate(errors_R if errors else ()):
-        if by_cells:
-            times_K = stream.multinomial(drawn, cells_K / errors)
-            true_RC[resample] += np.bincount(true_K, times_K, classes).astype(np.int64)
-            named_RC[resample] += np.bincount(named_K, times_K, classes).astype(np.int64)
-        else:
-            pictures = stream.integers(errors, size=drawn)
-            true_RC[resample] += np.bincount(true_E[pictures], minlength=classes)
-            named_RC[resample] += np.bincount(named_E[pictures], minlength=classes)
+    for resample in np.flatnonzero(errors_R):
+        drawn = stream.integers(len(true_E), size=errors_R[resample])
+        true_RC[resample] += np.bincount(true_E[drawn], minlength=classes)
+        named_RC[resample] += np.bincount(named_E[drawn], minlength=classes)
     return ConfusionSums(right_RC, true_RC, named_RC)
 
 
@@ -92,14 +85,21 @@ def interval_around(value: float, values_R: Values, n: int, low: float = 0.0, hi
 
         n′ = s(1 − s) / variance,    s = (value − low) / (high − low)
 
-    pictures. Percentiles would be far too narrow near the top: with 30 pictures and true 97 % they hold the truth in
-    62 % of cases, this in 97 %, as a resample knows no mistakes but those that occurred; where there are none, n′ is n.
-    In simulations of 3 to 100 classes with 30 to 10,000 pictures it covered 92 to 97 %.
-    Source: Korn & Graubard 1998, Confidence intervals for proportions with small expected number of positive counts
-    (n′, there with another interval around it); Wilson 1927.
+    pictures; where no resample differs, n′ is n. Percentiles would be far too narrow near the top, as a resample knows
+    no mistakes but those that occurred: with 30 pictures and true 97 % they hold the truth in 62 % of cases, this in
+    97 %.
+    A measure that isn't linear is biased, most of all macro-F1 of many classes with few pictures each: one end moves by
+    the mean of the resamples less the value. In simulations with ten pictures a class and more, and of kappa always, it
+    covered 91 to 99 %; with 2 to 5 a class macro-F1's bias is larger than resamples show, and it covered 87 to 95 %.
+    Sources: Korn & Graubard 1998, Confidence intervals for proportions with small expected number of positive counts
+    (n′, there with another interval around it); Wilson 1927; Efron & Tibshirani 1993, chapter 10 (the bias).
     """
     share, spread = min((value - low) / (high - low), 1.0), float(values_R.std()) / (high - low)
     alike = share * (1 - share) / spread**2 if spread else n * (high - low)
     alike = max(alike, 1.0)
     ends = wilson_interval(share * alike, alike)
-    return low + ends[0] * (high - low), low + ends[1] * (high - low)
+    bias = float(values_R.mean()) - value
+    return (
+        max(low + ends[0] * (high - low) - max(bias, 0.0), low),
+        min(low + ends[1] * (high - low) - min(bias, 0.0), high),
+    )

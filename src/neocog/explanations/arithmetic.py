@@ -14,6 +14,7 @@ from torch import Tensor
 from neocog.ops.sums import HALF_STEP, LEAST_NORMAL, shortest, sum_rounding
 
 Place = tuple[int, ...]
+_LARGEST = float(np.finfo(np.float32).max)
 FUNCTION = 8  # half steps: how far exp and tanh may be from the true function
 
 
@@ -128,8 +129,11 @@ def listed(name: str, items: list[str]) -> tuple[str, ...]:
 
 
 def shown(value: float) -> str:
-    """A number as short as float32 allows."""
-    return shortest(value).replace("-", "−") if np.isfinite(value) else "−∞" if value < 0 else "∞"
+    """A number as short as float32 allows; one of float64 that is beyond float32, with six digits."""
+    if not np.isfinite(value):
+        return "−∞" if value < 0 else "∞"
+    text = shortest(value) if abs(value) <= _LARGEST else f"{value:.6g}"
+    return text.replace("-", "−")
 
 
 def signed(value: float, write: Callable[[float], str] = shown) -> str:

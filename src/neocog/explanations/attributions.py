@@ -143,7 +143,7 @@ def attributions(
         checks = (completeness(question, values_CHW),) if name == "integrated-gradients" else ()
         along, deletion, insertion = curves.check(attribution.map_HW)
         found.append(replace(attribution, checks=checks + along, deletion=deletion, insertion=insertion))
-    tell("maps of other weights", len(names), total)
+    tell("maps", len(names), total)
     maps = {each.method: each.map_HW for each in found}
     others = randomisation(question, {name: partial(_quick_map, method=name) for name in names}, maps)
     agreeing = agreement(maps)

@@ -121,7 +121,7 @@ def _measure(
 ) -> tuple[NDArray[np.float32], tuple[int, ...], float]:
     """The gradient (H, W), the neuron, and its value."""
     with watched(network.model, [layer.name], copies=False) as seen, differentiating(), float32_convolutions():
-        leaf_1CHW = x_1CHW.detach().clone().to(network.device).requires_grad_()
+        leaf_1CHW = network.given(x_1CHW).requires_grad_()
         network.model(leaf_1CHW.clone())  # not the leaf itself, which a layer that works in place may not change
         if layer.name not in seen:
             raise ExplanationError(f"{layer}: the picture doesn't pass it, or it gives no tensor; choose another layer")
@@ -139,7 +139,7 @@ def _measure(
 def _by_arithmetic(
     network: Network, x_1CHW: Tensor, layer: NamedLayer, neuron: tuple[int, ...]
 ) -> tuple[Fields, tuple[int, int, int, int]]:
-    picture_1CHW = x_1CHW.detach().clone().to(network.device)
+    picture_1CHW = network.given(x_1CHW)
     recorder = _Recorder(picture_1CHW)
     with watched(network.model, [layer.name]) as seen, torch.no_grad(), recorder:
         network.model(picture_1CHW)

@@ -198,7 +198,7 @@ def _shift(search: _Search) -> Flip:
     found = search.first(around((0, 0), farthest // step * step, step, farthest), make)
     searched = f"shift of up to {_pixels(farthest)}"
     if step > 1:
-        searched += f", in steps of {step}"
+        searched += f", in steps of {step}{', the last one by single pixels' if found else ''}"
         if found is not None:
             nearer = around((found.values[0], found.values[1]), step - 1, 1, found.amount)
             found = search.first(nearer, make) or found
@@ -219,7 +219,7 @@ def _rotation(search: _Search) -> Flip:
     detail = ""
     if found:
         detail = f"{found.amount:g}° {'counter-clockwise' if found.values[0] > 0 else 'clockwise'}"
-    searched = f"rotation of up to {_TURN}° either way, in steps of 1°"
+    searched = f"rotation of up to {_TURN}° either way, in steps of 1°{', the last one in tenths' if found else ''}"
     return search.told("rotation", found, make, detail, searched)
 
 

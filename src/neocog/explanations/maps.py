@@ -55,7 +55,7 @@ def every_feature_map(network: Network, x_1CHW: Tensor) -> tuple[FeatureMaps, ..
 
 def _seen(network: Network, x_1CHW: Tensor, layers: tuple[NamedLayer, ...]) -> tuple[FeatureMaps, ...]:
     with watched(network.model, [layer.name for layer in layers]) as seen, torch.no_grad(), float32_convolutions():
-        network.model(x_1CHW.to(network.device))
+        network.model(network.given(x_1CHW))
     for layer in layers:
         if layer.name not in seen:
             raise ExplanationError(f"{layer}: the picture doesn't pass it, or it gives no tensor; choose another layer")

@@ -20,7 +20,6 @@ Facts = Mapping[str, float]
 
 STEPS, MOST_STEPS = 64, 4096
 WANTED = 0.005  # of the logit's change: half of what is promised
-_NODES_AT_ONCE = 64
 _PATCHES_AT_ONCE = 128
 _PATCHES = 7  # of an occluded picture's shorter side
 # What may follow a convolution and still be of it: its normalisation and its activation, value by value.
@@ -88,15 +87,8 @@ def _along(question: Question, places_N: Tensor) -> Tensor:
 
 def _gradients_along(question: Question, places_N: Tensor, weights_N: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """At places on the way: the logit (N,), its slope (N,), and the weighted sum of gradient · (x − x₀) (C, H, W)."""
-    difference_CHW = question.difference_CHW
-    logits, slopes, total_CHW = [], [], torch.zeros_like(difference_CHW)
-    for start in range(0, len(places_N), _NODES_AT_ONCE):
-        some = slice(start, start + _NODES_AT_ONCE)
-        found, gradients_NCHW = question.gradients(_along(question, places_N[some]))
-        logits.append(found)
-        slopes.append(torch.tensordot(gradients_NCHW, difference_CHW, dims=3))
-        total_CHW += torch.tensordot(weights_N[some], gradients_NCHW, dims=1) * difference_CHW
-    return torch.cat(logits), torch.cat(slopes), total_CHW
+    logits_N, slopes_N, sum_CHW = question.gradients_along(places_N, weights_N)
+    return logits_N, slopes_N, sum_CHW * question.difference_CHW
 
 
 def grad_cam(question: Question) -> tuple[Tensor, Facts]:

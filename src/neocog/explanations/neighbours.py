@@ -84,7 +84,7 @@ def nearest(
     images = torch.as_tensor(images_NHWC)
     if not len(images):
         raise ExplanationError("there are no training pictures to compare with")
-    here_1D = next(_hidden(network, iter([x_1CHW])))
+    here_1D = next(_hidden(network, iter([network.given(x_1CHW)])))
     distances, places = torch.empty(0), torch.empty(0, dtype=torch.int64)
     done = 0
     for some_ND in _hidden(network, inference_batches(images, normalization, network.device)):

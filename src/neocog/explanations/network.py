@@ -41,6 +41,8 @@ class NamedLayer:
         ranges = ", ".join(f"{name} 0 to {size - 1}" for name, size in zip(place_names(len(shape)), shape, strict=True))
         given = tuple(neuron) if isinstance(neuron, Sequence) and not isinstance(neuron, str) else (neuron,)
         text = ",".join(str(each) for each in given)
+        if not shape:
+            raise ExplanationError(f"{self} doesn't keep pictures apart, so its numbers have no place")
         gives = f"{self} gives {shape_text(shape)}: {ranges}"
         if len(given) != len(shape):
             count = "one number" if len(shape) == 1 else f"{len(shape)} numbers"
@@ -72,8 +74,7 @@ class Network:
         `layers` is the text that `model` was built from as it is written, which then names its layers. `classes` are
         numbered unless given. Raises ExplanationError when the module can't take such a picture.
         """
-        like = next((each for each in model.parameters() if each.is_floating_point()), torch.empty(0))
-        blank = torch.zeros((1, *input_shape), device=like.device, dtype=like.dtype)
+        blank = _like_weights(model, torch.zeros((1, *input_shape)))
         with watched(model) as seen, torch.no_grad():
             try:
                 output = model(blank)
@@ -111,7 +112,8 @@ class Network:
                     tuple(each.output.shape[1:]),
                 )
                 for name, each in seen.items()
-                if not list(each.module.children()) or isinstance(each.module, _JOINING)
+                if (_whole(each.module) or isinstance(each.module, _JOINING))
+                and "parametrizations" not in name.split(".")
             ]
         return cls(model, tuple(found), tuple(input_shape), names)
 
@@ -136,6 +138,18 @@ class Network:
         """The layer whose output is the vector that the last linear layer gets; None without a linear layer."""
         return next((layer for layer in reversed(self.layers) if isinstance(layer.module, nn.Linear)), None)
 
+    def given(self, x_1CHW: Tensor) -> Tensor:
+        """A copy of a prepared picture, where the weights are and in their type.
+
+        A copy, because a first layer may work in place. Raises ExplanationError for another shape.
+        """
+        if tuple(x_1CHW.shape) != (1, *self.input_shape):
+            raise ExplanationError(
+                f"the picture is {shape_text(tuple(x_1CHW.shape))}; "
+                f"this network takes {shape_text((1, *self.input_shape))}, one prepared picture"
+            )
+        return _like_weights(self.model, x_1CHW.detach().clone())
+
     @property
     def device(self) -> torch.device:
         """Where the weights are."""
@@ -145,6 +159,16 @@ class Network:
 def place_names(count: int) -> tuple[str, ...]:
     """What each of so many numbers counts that name one value of an output."""
     return {1: ("number",), 3: ("channel", "row", "column")}.get(count, tuple(f"axis {at}" for at in range(count)))
+
+
+def _like_weights(model: nn.Module, x_1CHW: Tensor) -> Tensor:
+    like = next((each for each in model.parameters() if each.is_floating_point()), x_1CHW)
+    return x_1CHW.to(like.device, like.dtype)
+
+
+def _whole(module: nn.Module) -> bool:
+    """Whether nothing in it is a layer of its own; what makes a weight of others (weight_norm …) is none."""
+    return all(name == "parametrizations" for name, _ in module.named_children())
 
 
 def _flat(placed: tuple[Placed, ...]) -> Iterator[Placed]:

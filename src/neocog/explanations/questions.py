@@ -20,11 +20,14 @@ from neocog.errors import ExplanationError, unknown
 from neocog.explanations.network import Network
 from neocog.inference import evaluation_mode, float32_convolutions
 from neocog.layers.layer import shape_text
-from neocog.speed import fastest
+from neocog.layers.modules import SameConv2d
+from neocog.speed import fastest, keep_freed_memory
 
 BASELINES = ("black", "mean", "white")
 _AT_ONCE = 128  # pictures of a batch, unless they are large
 _VALUES_AT_ONCE = 2**21  # input values of a batch
+_AFFINE = (nn.Conv2d, SameConv2d, nn.Linear, nn.Flatten, nn.Identity, nn.AvgPool2d, nn.Dropout, nn.Dropout2d)
+_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)  # affine where they have kept means
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,6 +62,7 @@ class Question:
             raise ExplanationError(f"there is no class {target}; classes are 0 to {len(network.classes) - 1}")
         if baseline not in BASELINES:
             raise ExplanationError(unknown("baseline", baseline, BASELINES))
+        keep_freed_memory()  # for the next batch, as in training
         # What was made in inference mode can't be differentiated; a copy of it made outside can.
         with torch.inference_mode(mode=False):
             if any(each.is_inference() for each in network.model.parameters()):
@@ -75,6 +79,37 @@ class Question:
         with evaluation_mode(model), float32_convolutions(), torch.inference_mode():
             return torch.cat([forward(batch.clone()).double().cpu() for batch in _batches(x_NCHW)])
 
+    def gradients_along(self, places_N: Tensor, weights_N: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """At places on the way from the baseline, at 0, to the picture, at 1: logits, slopes, and a sum of gradients.
+
+        The logit of the class (N,), its slope along the way (N,), and Σ weight · gradient (C, H, W): float64 on the
+        CPU. Layers that begin the network and are affine, h = A x + b, leave the way straight. So only its two ends
+        pass through them, and only the sum comes back: Σ w ∂f/∂x = Aᵀ Σ w ∂f/∂h.
+
+        Raises ExplanationError when the network gives no gradients.
+        """
+        affine, rest = self._halves
+        leaf = self.x_1CHW.clone().requires_grad_()
+        logits, slopes = [], []
+        with evaluation_mode(self._for_gradients), float32_convolutions(), differentiating():
+            end_1M = affine(leaf) if affine else leaf
+            with torch.no_grad():
+                start_1M = affine(self.baseline_1CHW.clone()) if affine else self.baseline_1CHW
+                way_1M = end_1M - start_1M
+            sum_M = torch.zeros(way_1M.numel(), dtype=torch.float64)
+            size = _at_once(way_1M)
+            for start in range(0, len(places_N), size):
+                some = slice(start, start + size)
+                t_N = places_N[some].to(way_1M).reshape(-1, *[1] * (way_1M.ndim - 1))
+                found_N, gradients_NM = self._gradients(rest, start_1M + t_N * way_1M)
+                logits.append(found_N.double().cpu())
+                gradients_NM = gradients_NM.flatten(1)
+                slopes.append((gradients_NM @ way_1M.flatten()).double().cpu())
+                sum_M += (weights_N[some].to(gradients_NM) @ gradients_NM).double().cpu()
+            sum_1M = sum_M.to(way_1M).reshape(way_1M.shape)
+            sum_1CHW = torch.autograd.grad(end_1M, leaf, sum_1M)[0] if affine else sum_1M
+        return torch.cat(logits), torch.cat(slopes), sum_1CHW[0].double().cpu()
+
     def gradients(self, x_NCHW: Tensor) -> tuple[Tensor, Tensor]:
         """The logit of the class (N,) and its gradient by each pixel (N, C, H, W), both float64 on the CPU.
 
@@ -84,13 +119,16 @@ class Question:
         logits, gradients = [], []
         with evaluation_mode(model), float32_convolutions(), differentiating():
             for batch in _batches(x_NCHW):
-                leaf = batch.detach().clone().requires_grad_()
-                # Not the leaf itself, which a layer that works in place may not change.
-                logits_N = model(leaf.clone())[:, self.target]
-                found = differentiated(logits_N, leaf)
-                logits.append(logits_N.detach().double().cpu())
+                logits_N, found = self._gradients(model, batch)
+                logits.append(logits_N.double().cpu())
                 gradients.append(found.double().cpu())
         return torch.cat(logits), torch.cat(gradients)
+
+    def _gradients(self, model: nn.Module, batch: Tensor) -> tuple[Tensor, Tensor]:
+        leaf = batch.detach().requires_grad_()
+        # Not the leaf itself, which a layer that works in place may not change.
+        logits_N = model(leaf.clone())[:, self.target]
+        return logits_N.detach(), differentiated(logits_N, leaf)
 
     @cached_property
     def _for_logits(self) -> tuple[nn.Module, Callable[[Tensor], Tensor]]:
@@ -106,6 +144,17 @@ class Question:
             return model
         found: nn.Module = _copy(model).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         return found
+
+    @cached_property
+    def _halves(self) -> tuple[nn.Module | None, nn.Module]:
+        """The layers that begin the network and are affine, where there are such, and what follows them."""
+        model = self._for_gradients
+        if model is self.network.model:
+            return None, model
+        assert isinstance(model, nn.Sequential)
+        layers = list(model)
+        count = next((at for at, layer in enumerate(layers) if not _is_affine(layer)), len(layers))
+        return model[:count] if count else None, model[count:]
 
     @property
     def difference_CHW(self) -> Tensor:
@@ -137,8 +186,18 @@ def differentiated(logits_N: Tensor, by: Tensor) -> Tensor:
 
 
 def _batches(x_NCHW: Tensor) -> Iterator[Tensor]:
-    size = max(1, min(_AT_ONCE, _VALUES_AT_ONCE // x_NCHW[0].numel()))
+    size = _at_once(x_NCHW)
     return (x_NCHW[start : start + size] for start in range(0, len(x_NCHW), size))
+
+
+def _at_once(x_NCHW: Tensor) -> int:
+    """Pictures of a batch."""
+    return max(1, min(_AT_ONCE, _VALUES_AT_ONCE // x_NCHW[0].numel()))
+
+
+def _is_affine(layer: nn.Module) -> bool:
+    """Whether a layer is A x + b in evaluation mode. By exact type: a subclass may do anything."""
+    return type(layer) in _AFFINE or (type(layer) in _NORMS and layer.running_mean is not None)
 
 
 def _can_be_moved(model: nn.Module) -> bool:
@@ -146,7 +205,8 @@ def _can_be_moved(model: nn.Module) -> bool:
     known = all(type(each).__module__.startswith(("torch.nn.", "neocog.layers.")) for each in model.modules())
     first = next(model.parameters(), None)
     fits = first is not None and first.device.type == "cpu" and first.dtype == torch.float32
-    return known and fits and type(model) is nn.Sequential
+    hooked = any(each._forward_hooks or each._forward_pre_hooks for each in model.modules())
+    return known and fits and type(model) is nn.Sequential and not hooked
 
 
 def _copy(model: nn.Module) -> nn.Module:

@@ -16,6 +16,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from html import escape
 from math import fsum, isfinite
 from textwrap import wrap
 from typing import Any
@@ -29,7 +30,7 @@ from neocog.explanations.network import NamedLayer, Network, place_names
 from neocog.explanations.walking import Walk
 from neocog.explanations.watching import watched
 from neocog.inference import float32_convolutions
-from neocog.layers.layer import shape_text
+from neocog.tables import table
 
 _LEAST_WIDTH, _INDENT = 40, "  "
 _ROWS = 30
@@ -84,18 +85,19 @@ class NeuronTrace:
             lines += [f"{_INDENT}{line}" for line in _wrapped(step.formula, width - len(_INDENT))]
             if step.code or len(self.steps) == 1:
                 lines += _wrapped(f"{_INDENT}network {shown(step.network_value)}", width)
+        pairs = self._compared().items()
+        return "\n".join([*lines, "", *(line for name, said in pairs for line in _wrapped(f"{name:<9}{said}", width))])
+
+    def _compared(self) -> dict[str, str]:
+        """Our number, the network's, and what may lie between them."""
         apart = abs(self.network_value - self.value)
         limit = f"rounding explains at most {self.rounding:.2g}" if self.rounding else "nothing rounds here"
         verdict = "" if self.agrees else "; so the network does something that its layers don't say, such as a hook"
-        return "\n".join(
-            [
-                *lines,
-                "",
-                f"ours     {exact(self.value).replace('-', '−')}",
-                f"network  {exact(self.network_value).replace('-', '−')}",
-                *_wrapped(f"apart    {apart:.2g}; {limit}{verdict}", width),
-            ]
-        )
+        return {
+            "ours": exact(self.value).replace("-", "−"),
+            "network": exact(self.network_value).replace("-", "−"),
+            "apart": f"{apart:.2g}; {limit}{verdict}",
+        }
 
     def python(self) -> str:
         """The whole chain as Python that runs by itself and prints `value`: every product, with all digits."""
@@ -129,6 +131,24 @@ class NeuronTrace:
     def __str__(self) -> str:
         return self.text()
 
+    def _repr_html_(self) -> str:
+        """The numbers that are mixed, and a row for each step, for notebooks."""
+        parts = [f"<p><strong>{escape(str(self.layer))}, {place_text(self.neuron)}</strong></p>"]
+        first = self.steps[0]
+        if first.terms:
+            heads, rows, rest = _rows(first, _ROWS)
+            parts += [
+                f"<p>its numbers are {escape(first.source)}</p>",
+                table([*(f">{head}" for head in heads[:-1]), ""], rows, "html"),
+            ]
+            parts += [f"<p>{escape(line)}</p>" for line in rest]
+        steps = [
+            [f"{step.layer}, {place_text(step.place)}", step.formula, shown(step.network_value)] for step in self.steps
+        ]
+        parts.append(table(["step", "ours", ">network"], steps, "html"))
+        parts.append(f"<p>{'<br>'.join(f'{name}: {escape(said)}' for name, said in self._compared().items())}</p>")
+        return "\n".join(parts)
+
     def __repr__(self) -> str:
         return f"NeuronTrace({self.layer}, {place_text(self.neuron)}: {self.value!r}, {len(self.steps)} steps)"
 
@@ -138,7 +158,7 @@ def trace(network: Network, x_1CHW: Tensor, layer: str, neuron: Sequence[int]) -
 
     Args:
         network: the layers under their names, `Network.of(model, …)`.
-        x_1CHW: one prepared picture, in the type of the weights.
+        x_1CHW: one prepared picture.
         layer: number or torch's name.
         neuron: (channel, row, column) of a map, (number,) of a vector.
 
@@ -159,16 +179,13 @@ def trace(network: Network, x_1CHW: Tensor, layer: str, neuron: Sequence[int]) -
     """
     named = network.layer(layer)
     place = named.place(neuron)
-    if tuple(x_1CHW.shape) != (1, *network.input_shape):
-        raise ExplanationError(
-            f"the picture is {shape_text(tuple(x_1CHW.shape))}; "
-            f"this network takes {shape_text((1, *network.input_shape))}, one prepared picture"
-        )
+    x_1CHW = network.given(x_1CHW)
     with watched(network.model) as seen, float32_convolutions(), torch.no_grad():
         network.model(x_1CHW)
-    if named.name not in seen:
-        raise ExplanationError(f"{named} wasn't reached by this picture, so it has no number to take apart")
-    return NeuronTrace(named, place, tuple(Walk(network, x_1CHW, seen).steps(named.name, place)))
+        if named.name not in seen:
+            raise ExplanationError(f"{named} wasn't reached by this picture, so it has no number to take apart")
+        # In here, as a weight that is made anew when it is asked for is another one in training (spectral_norm).
+        return NeuronTrace(named, place, tuple(Walk(network, x_1CHW, seen).steps(named.name, place)))
 
 
 # ----------------------------------------------------------------------------------------------------- texts, refusals
@@ -176,13 +193,28 @@ def trace(network: Network, x_1CHW: Tensor, layer: str, neuron: Sequence[int]) -
 
 def _table(step: Step, rows: int | None) -> list[str]:
     """One line for each number, in order; of many the marked and the largest, and what the others come to."""
+    heads, lines, rest = _rows(step, rows)
+    widths = [max(map(len, column)) for column in zip(heads, *lines, strict=True)]
+    signs = {"weight": " × ", "product": " = "}
+    texts = []
+    for line in (heads, *lines):
+        *cells, _ = (cell.rjust(width) for cell, width in zip(line, widths, strict=True))
+        joints = [signs.get(head, "  ") if line is not heads else " " * len(signs.get(head, "  ")) for head in heads]
+        texts.append("".join(f"{joint}{cell}" for joint, cell in zip(joints, cells, strict=False)))
+        if line[-1]:
+            texts[-1] += f"  {line[-1]}"
+    return [*texts, *(f"{_INDENT}{line}" for line in rest)]
+
+
+def _rows(step: Step, rows: int | None) -> tuple[list[str], list[list[str]], list[str]]:
+    """What the columns hold, of which the last is for marks; a row for each number; and what is said below them."""
     terms = list(step.terms)
     order = sorted(range(len(terms)), key=lambda index: (not terms[index].mark, -_size(terms[index])))
     few, others = (terms, []) if rows is None or len(terms) <= rows else _picked(terms, order, max(rows, 1))
     weighted, powers = terms[0].weight is not None, any(term.product != term.input for term in terms)
     heads = [*place_names(len(terms[0].place)), "input"]
     heads += ["weight", "product"] if weighted else ["power"] if powers else []
-    lines = [heads]
+    lines = []
     for term in few:
         cells = [f"{index}".replace("-", "−") for index in term.place]
         cells.append(shown(term.input) if term.inside else f"({shown(term.input)})")
@@ -190,24 +222,17 @@ def _table(step: Step, rows: int | None) -> list[str]:
             cells += [shown(term.weight or 0.0), shown(term.product)]
         elif powers:
             cells.append(shown(term.product))
-        lines.append(cells)
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    marks = ["", *(f"  ← {term.mark}" if term.mark else "" for term in few)]
-    texts = []
-    for row, (line, mark) in enumerate(zip(lines, marks, strict=True)):
-        signs = {len(heads) - 2: " × ", len(heads) - 1: " = "} if weighted else {}
-        cells = [cell.rjust(width) for cell, width in zip(line, widths, strict=True)]
-        joints = [(signs.get(place, "  ") if row else " " * len(signs.get(place, "  "))) for place in range(len(cells))]
-        texts.append("".join(f"{joint}{cell}" for joint, cell in zip(joints, cells, strict=True)) + mark)
+        lines.append([*cells, f"← {term.mark}" if term.mark else ""])
+    rest = []
     if others:
         largest = any(term.mark == "the largest" for term in few)
         total = "" if largest else f", which add up to {shown(fsum(term.product for term in others))}"
-        texts.append(f"{_INDENT}… and {len(others):,} more{total}")
+        rest.append(f"… and {len(others):,} more{total}")
     if any(not term.inside for term in few):
-        texts.append(f"{_INDENT}in brackets: padding")
+        rest.append("in brackets: padding")
     if step.bias is not None:
-        texts.append(f"{_INDENT}products {shown(fsum(term.product for term in terms))}, bias {shown(step.bias)}")
-    return texts
+        rest.append(f"products {shown(fsum(term.product for term in terms))}, bias {shown(step.bias)}")
+    return [*heads, ""], lines, rest
 
 
 def _picked(terms: Sequence[Term], order: Sequence[int], count: int) -> tuple[list[Term], list[Term]]:

@@ -68,6 +68,10 @@ class Walk:
             giver = self._giver(tensor, before)
             if giver is None or not torch.equal(self.seen[giver].output, value_tensor):
                 value, origin = float(value_tensor[(0, *place)]), self._origin(tensor, value_tensor, before)
+                if not isfinite(value):
+                    raise ExplanationError(
+                        f"{self._label(name)} gets {value} at {place_text(place)}; only finite numbers can be traced"
+                    )
                 return links, Step(origin, place, "", shown(value), (f"value = {exact(value)}",), value, value, 0.0)
             name = giver
 
@@ -93,6 +97,8 @@ class Walk:
                     done = Arithmetic(_moved(kind, before.place, link.place), (), before.value, 0.0, 1.0)
         except ExplanationError as error:
             raise ExplanationError(f"{label}: {error}") from None
+        except OverflowError:
+            raise ExplanationError(f"{label}: its numbers are too large for float64; give smaller ones") from None
         rounding = done.rounding + (done.slope * before.rounding if before else 0.0)
         rest = (done.formula, done.code, done.value, network_value, rounding, done.terms, done.bias)
         return Step(label, link.place, source, *rest)

@@ -7,7 +7,7 @@ from typing import Any
 
 from neocog.errors import DataError, RunError
 from neocog.evaluation import Calibration, Evaluation, fit_temperature
-from neocog.evaluation.intervals import picture_interval
+from neocog.evaluation.intervals import finite_ends, picture_interval
 from neocog.finished import Run
 
 _PART = "validation"
@@ -38,8 +38,11 @@ def calibrate(run: str | Path | Run) -> Calibration:
         temperature = fit_temperature(before.probabilities, before.labels)
     except DataError as error:
         raise RunError(f"run '{opened.path}': {error}; {_MORE}") from None
-    fitted, test = _figures(opened, _PART, temperature), _figures(opened, "test", temperature)
-    assert fitted is not None
+    after, test_before = opened.stored(_PART, temperature), opened.stored("test", 1.0)
+    test_after = None if test_before is None else opened.stored("test", temperature)
+    assert after is not None
+    fitted = _figures(before, after)
+    test = None if test_before is None or test_after is None else _figures(test_before, test_after)
     change = ("n", "loss_before", "loss_after", "ece_before", "ece_after", "intervals")
     found = Calibration(temperature=temperature, part=_PART, test=test, **{name: fitted[name] for name in change})
     opened.directory.write_json("calibration.json", found.as_dict())
@@ -48,11 +51,8 @@ def calibrate(run: str | Path | Run) -> Calibration:
     return found
 
 
-def _figures(run: Run, part: str, temperature: float) -> dict[str, Any] | None:
-    """Loss and ECE of a part before and after, with their intervals; None where no predictions are stored."""
-    before, after = run.stored(part, 1.0), run.stored(part, temperature)
-    if before is None or after is None:
-        return None
+def _figures(before: Evaluation, after: Evaluation) -> dict[str, Any]:
+    """Loss and ECE of a part before and after, with their intervals."""
     return {
         "n": before.n,
         "loss_before": before.loss,
@@ -61,10 +61,10 @@ def _figures(run: Run, part: str, temperature: float) -> dict[str, Any] | None:
         "ece_after": after.ece,
         "loss_change": after.loss - before.loss,
         "intervals": {
-            "loss_before": _ends(before.loss_interval),
-            "loss_after": _ends(after.loss_interval),
-            "ece_before": _ends(before.ece_interval),
-            "ece_after": _ends(after.ece_interval),
+            "loss_before": finite_ends(before.loss_interval),
+            "loss_after": finite_ends(after.loss_interval),
+            "ece_before": finite_ends(before.ece_interval),
+            "ece_after": finite_ends(after.ece_interval),
             "loss_change": _paired(before, after),
         },
     }
@@ -73,10 +73,5 @@ def _figures(run: Run, part: str, temperature: float) -> dict[str, Any] | None:
 def _paired(before: Evaluation, after: Evaluation) -> list[float | None]:
     """The interval of the mean change, picture by picture."""
     changes_N = after.losses - before.losses
-    found = picture_interval(changes_N, before.right, after.losses_if_wrong - before.losses_if_wrong)
+    found = picture_interval(changes_N, before.right, after.losses_otherwise - before.losses_otherwise)
     return [None, None] if found is None else list(found)
-
-
-def _ends(interval: tuple[float, float]) -> list[float | None]:
-    """An end that isn't finite as None, which JSON has in its place."""
-    return [end if end < float("inf") else None for end in interval]

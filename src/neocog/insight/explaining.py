@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +33,8 @@ from neocog.finished import Data, Run, Tell, classifier_of, open_data, own_data,
 from neocog.inference import evaluation_mode, float32_convolutions
 from neocog.layers.layer import shape_text
 from neocog.networks import Model
+from neocog.plots.saving import METADATA
+from neocog.plots.style import DOTS, styled
 from neocog.predict import Classifier, Picture
 
 if TYPE_CHECKING:
@@ -129,13 +132,18 @@ class Explanation:
             neuron = tuple(int(place) for place in np.unravel_index(int(values.argmax()), values.shape))
         return trace(self.network, self.x, layer, neuron)
 
+    def why_figure(self) -> Figure:
+        """The maps of what speaks for the target, each with its verdict."""
+        from neocog.plots.attributions import plot_attributions
+
+        return plot_attributions(self.picture, self.why, title=self.sentence)
+
     def figures(self) -> dict[str, Figure]:
         """Everything there is to see of the picture as a whole, and of each layer that has something to show."""
-        from neocog.plots.attributions import plot_attributions
         from neocog.plots.flips import plot_flips
         from neocog.plots.neighbours import plot_neighbours
 
-        found = {"why": plot_attributions(self.picture, self.why, title=self.sentence)}
+        found = {"why": self.why_figure()}
         if self.neighbours:
             found["neighbours"] = plot_neighbours(self.picture, self.neighbours, self.answer)
         if self.flips:
@@ -189,6 +197,12 @@ class Explanation:
         from neocog.render.explanation import explanation_text
 
         return explanation_text(self)
+
+    def _repr_html_(self) -> str:
+        """The answer, the figure of the maps and their checks, for notebooks."""
+        from neocog.render.explanation import explanation_html
+
+        return explanation_html(self, _png(self.why_figure()))
 
     def __repr__(self) -> str:
         return f"<Explanation of {self.sentence}>"
@@ -283,9 +297,9 @@ def _of_module(
     if len(x_1CHW) != 1:
         raise DataError(f"{len(x_1CHW)} pictures were given; explain one at a time")
     network = Network.of(model, tuple(x_1CHW.shape[1:]))
-    x_1CHW = x_1CHW.to(network.device)
+    x_1CHW = network.given(x_1CHW)
     with evaluation_mode(model), float32_convolutions(), torch.inference_mode():
-        probabilities = torch.softmax(model(x_1CHW).double(), dim=1)[0].float().cpu().numpy()
+        probabilities = torch.softmax(model(x_1CHW.clone()).double(), dim=1)[0].float().cpu().numpy()
     return Explanation(
         name="input",
         picture=_as_picture(x_1CHW[0]),
@@ -344,13 +358,20 @@ def _training(run: Run, data: Data | None, progress: Progress | None, tell: Tell
         tell(f"nearest training pictures are left out: {error}")
         return None
     if dataset.checksum != recipe.resolved.data_checksum:
-        tell(f"nearest training pictures are left out: data '{dataset.name}' has changed since this run")
+        tell(f"nearest training pictures are left out: data '{dataset.name}' is not what this run had")
         return None
     return dataset.train
 
 
 def _without_picture(item: Neighbour | Flip) -> dict[str, Any]:
     return {key: value for key, value in vars(item).items() if key != "picture"}
+
+
+@styled
+def _png(figure: Figure) -> bytes:
+    content = BytesIO()
+    figure.savefig(content, format="png", dpi=DOTS, metadata=METADATA[".png"])
+    return content.getvalue()
 
 
 def _maps_and_kernels(maps: FeatureMaps, prefix: str = "") -> dict[str, Figure]:

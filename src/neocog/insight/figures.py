@@ -205,14 +205,16 @@ def _curves(run: Run) -> tuple[Figure, str]:
     from neocog.plots.learning import plot_learning
 
     metrics = run.metrics
-    loss, steps = metrics["train_loss"], metrics["step"]
-    says = f"In {steps[-1]:,.0f} steps the training loss goes from {loss[0]:.3g} to {loss[-1]:.3g}"
-    measured = metrics["validation_accuracy"][~np.isnan(metrics["validation_accuracy"])]
-    if measured.size:
+    figure = plot_learning(metrics)  # which knows whether anything was measured
+    loss, accuracy = (column[~np.isnan(column)] for column in (metrics["train_loss"], metrics["validation_accuracy"]))
+    says = f"{metrics['step'][-1]:,.0f} steps"
+    if loss.size:
+        says += f"; the training loss goes from {loss[0]:.3g} to {loss[-1]:.3g}"
+    if accuracy.size:
         says += (
-            f"; the validation accuracy ends at {100 * measured[-1]:.2f} %, its highest is {100 * measured.max():.2f} %"
+            f"; the validation accuracy ends at {100 * accuracy[-1]:.2f} %, its highest is {100 * accuracy.max():.2f} %"
         )
-    return plot_learning(metrics), f"{says}."
+    return figure, f"{says}."
 
 
 def _confusion(run: Run) -> tuple[Figure, str]:
@@ -246,8 +248,8 @@ def _reliability(run: Run) -> tuple[Figure, str]:
     found = _judged(run)
     sure = float(found.probabilities.max(axis=1).mean())
     says = (
-        f"On average the network is {100 * sure:.1f} % sure of its answers for {found.n:,} {found.split} pictures, and "
-        f"{100 * found.accuracy:.1f} % are right; the expected calibration error is {100 * found.ece:.2f} %."
+        f"On average the network is {100 * sure:.2f} % sure of its answers for {found.n:,} {found.split} pictures, and "
+        f"{100 * found.accuracy:.2f} % are right; the expected calibration error is {100 * found.ece:.2f} points."
     )
     return plot_reliability(found), says
 

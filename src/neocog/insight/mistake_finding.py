@@ -66,6 +66,12 @@ def mistakes(
     for place in range(1, len(runs)):
         _refuse_same_run(runs[:place], runs[place])
         _refuse_other_pictures(runs[0], runs[place], stored[0], stored[place])
+        for earlier in range(place):
+            if np.array_equal(stored[earlier].probabilities, stored[place].probabilities):
+                raise RunError(
+                    f"'{runs[earlier].path}' and '{runs[place].path}' have the same predictions, so one is a copy of "
+                    "the other or has its seed; give runs with other seeds"
+                )
     asked = _asked(true, pred, stored[0].classes)
     together = _together(stored)
     wrong = [each for each in together.worst_mistakes(together.errors) if _fits(asked, each.true, each.predicted)]

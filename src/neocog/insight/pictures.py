@@ -18,6 +18,7 @@ from torch import Tensor
 from neocog.data import Dataset
 from neocog.data.augment import Augmentation
 from neocog.data.batches import Batches, Normalization
+from neocog.errors import RunError
 from neocog.evaluation import Evaluation, Mistake
 from neocog.finished import Run
 from neocog.recipe import Recipe
@@ -28,7 +29,7 @@ LONGEST = 112  # rows or columns; no figure shows more dots
 SAMPLES = 40  # training pictures; half as many where each is kept unchanged, too
 _FILE = "pictures.npz"
 _ACROSS = 10  # classes, as plots.samples has them side by side
-_STEPS = 6  # of training that are repeated for the samples, at most
+_REPEATED = 256  # pictures of the first steps that are augmented once more, to find samples of all classes
 _MEAN = Image.Resampling.BOX
 
 Pictures = NDArray[np.uint8]
@@ -47,7 +48,6 @@ class KeptPictures:
     labels: tuple[str, ...]  # (N,)
     unchanged: Pictures | None
     mistakes: Mapping[str, Mapping[int, Pictures]]
-    full_size: tuple[int, int]  # rows and columns of what the network sees; larger than the kept ones, perhaps
 
     @classmethod
     def read(cls, run: Run) -> KeptPictures | None:
@@ -55,17 +55,19 @@ class KeptPictures:
         if not (run.path / _FILE).exists():
             return None
         found = run.directory.read_arrays(_FILE)
-        return cls(
-            samples=found["samples"],
-            labels=tuple(found["sample_classes"].tolist()),
-            unchanged=found.get("unchanged"),
-            mistakes={
-                part: dict(zip(found[f"{part}_index"].tolist(), found[f"{part}_pictures"], strict=True))
-                for part in ("validation", "test")
-                if f"{part}_index" in found
-            },
-            full_size=(int(found["full_size"][0]), int(found["full_size"][1])),
-        )
+        try:
+            return cls(
+                samples=found["samples"],
+                labels=tuple(found["sample_classes"].tolist()),
+                unchanged=found.get("unchanged"),
+                mistakes={
+                    part: dict(zip(found[f"{part}_index"].tolist(), found[f"{part}_pictures"], strict=True))
+                    for part in ("validation", "test")
+                    if f"{part}_index" in found
+                },
+            )
+        except KeyError as error:
+            raise RunError(f"'{run.path / _FILE}' has lost its {error}; train again") from None
 
     def worst(self, evaluation: Evaluation, k: int = WORST) -> list[tuple[Mistake, Pictures]]:
         """The worst mistakes of a part with their pictures, worst first."""
@@ -93,7 +95,6 @@ def keep_pictures(
     arrays: dict[str, NDArray[Any]] = {
         "samples": _small(samples),
         "sample_classes": np.array([dataset.classes[label] for label in labels.tolist()]),
-        "full_size": np.array(dataset.image_shape[1:]),
     }
     if unchanged is not None:
         arrays["unchanged"] = _small(unchanged)
@@ -128,7 +129,7 @@ def _samples(recipe: Recipe, dataset: Dataset, steps: int) -> tuple[Tensor, Tens
         seen = order[: max(1, steps) * batches.batch_size]
         chosen = seen[_chosen(training.labels[seen], len(dataset.classes), SAMPLES)]
         return training.images[chosen], None, training.labels[chosen]
-    steps = max(1, min(steps, _STEPS, batches.per_epoch))
+    steps = max(1, min(steps, -(-_REPEATED // batches.batch_size), batches.per_epoch))
     # The last batch of an epoch takes a picture that would be left over.
     seen = order if steps == batches.per_epoch else order[: steps * batches.batch_size]
     wanted = _chosen(training.labels[seen], len(dataset.classes), SAMPLES // 2)

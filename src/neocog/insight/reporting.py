@@ -86,9 +86,18 @@ def look(run: Run, tell: Tell) -> list[Path]:
         run.directory.write_text(NAME, _page(run, drawn, missing, written))
         written.append(run.path / NAME)
     except Exception as error:
-        reason, again = " ".join(str(error).split()) or type(error).__name__, shlex.quote(str(run.path))
-        tell(f"not all there is to look at was made: {reason}; `neocog report {again}` tries again")
+        again = shlex.quote(str(run.path))
+        tell(f"not all there is to look at was made: {one_line(error)}; `neocog report {again}` tries again")
     return written
+
+
+def one_line(error: Exception) -> str:
+    """What an error says, on one line; its kind where it says nothing.
+
+    >>> one_line(ValueError("two\\nlines")), one_line(MemoryError())
+    ('two lines', 'MemoryError')
+    """
+    return " ".join(str(error).split()) or type(error).__name__
 
 
 def _drawn(run: Run) -> tuple[list[Drawn], dict[str, str]]:

@@ -26,7 +26,8 @@ _DELETION, _INSERTION = Look(BLUE, "", "-"), Look(ORANGE, "", (0, (5, 1.5)))
 _PASSED, _FAILED = "✓", "✗"
 _CAPTION = (
     "Orange speaks for the class, blue against it, each map up to its own largest value. Probabilities are softmax's, "
-    "as pixels change to the baseline, or from it to the picture, in the order of the map, the most positive first."
+    "not softened by a temperature, as pixels change to the baseline, or from it to the picture, in the order of the "
+    "map, the most positive first."
 )
 
 

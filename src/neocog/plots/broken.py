@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from neocog.plots.grid import Tile, draw_tiles
 from neocog.plots.style import MARK, styled
+from neocog.statistics.stress import strength_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,7 +34,7 @@ def plot_broken(found: StressTest) -> Figure | None:
     for name, group in groupby(found.first, key=lambda broken: broken.corruption):
         pairs = [_pair(broken, units) for broken in group][:_PAIRS]
         rows.append([tile for pair in pairs for tile in pair] + [None] * (2 * (_PAIRS - len(pairs))))
-        titles.append(f"{name}{'' if units[name] in ('share', 'factor') else f', {units[name]}'}")
+        titles.append(name)
     if not rows:
         return None
     many = f"{found.n:,} picture{'s' * (found.n > 1)}"
@@ -46,11 +47,7 @@ def plot_broken(found: StressTest) -> Figure | None:
 
 
 def _pair(broken: Broken, units: Mapping[str, str]) -> list[Tile]:
-    strength = _strength(broken.strength, units[broken.corruption])
+    strength = strength_text(broken.strength, units[broken.corruption])
     before = Tile(broken.original if broken.original is not None else broken.picture, (broken.true,))
     sure = f"{broken.probability * 100:.0f} %"
     return [before, Tile(broken.picture, (f"{broken.answer}, {sure}", strength), frame=MARK)]
-
-
-def _strength(value: float, unit: str) -> str:
-    return f"× {value:g}" if unit == "factor" else f"{value * 100:g} %" if unit == "share" else f"{value:g}"

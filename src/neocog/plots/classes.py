@@ -10,7 +10,7 @@ import numpy as np
 
 from neocog.plots.charts import FOOT, GAP, MARGIN, Look, Span, add_axes, plural, write
 from neocog.plots.numbers import text_width
-from neocog.plots.pages import page, shortened
+from neocog.plots.pages import NUMBERED, page, shortened, told_apart
 from neocog.plots.style import BLACK, GREY, SMALL, TEXT, WHITE, styled
 
 if TYPE_CHECKING:
@@ -58,12 +58,16 @@ def plot_classes(evaluation: Evaluation) -> Figure:
     """
     drawn = _lowest_first(evaluation)
     measures = _measures(evaluation, drawn)
-    names = [shortened(evaluation.classes[place], _NAMES) for place in drawn]
+    given = {int(place): evaluation.classes[place] for place in drawn}
+    names = told_apart(given, _NAMES)
     left = MARGIN + max(text_width(name, SMALL) for name in names) + _COUNT + GAP
     length = (_WIDTH - left - MARGIN - 2 * _BETWEEN) / 3
     row = min(_ROW, _ROWS / len(drawn))
     tall = row * len(drawn)
-    figure, foot = page(_WIDTH, tall + FOOT + _HEAD, _title(evaluation, drawn), _caption(evaluation, len(drawn)))
+    caption = _caption(evaluation, len(drawn))
+    if names != [shortened(name, _NAMES) for name in given.values()]:
+        caption += f" {NUMBERED}"
+    figure, foot = page(_WIDTH, tall + FOOT + _HEAD, _title(evaluation, drawn), caption)
     bottom = foot + FOOT
 
     ends = [end for measure in measures for interval in measure.intervals or () for end in interval]

@@ -10,7 +10,7 @@ import numpy as np
 from neocog.plots.cells import Panel
 from neocog.plots.charts import GAP, MARGIN, height_of, plural, write
 from neocog.plots.numbers import POINTS, Written, number, text_width
-from neocog.plots.pages import page, shortened
+from neocog.plots.pages import NUMBERED, page, shortened, told_apart
 from neocog.plots.style import BLACK, GREY, LEAST, LIGHT, SKY, SMALL, TEXT, WHITE, styled
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def plot_confusion(evaluation: Evaluation) -> Figure:
     side = edge * count
     named = edge >= _ROW_NAMED
     size = min(SMALL, edge * POINTS / _LINE_POINTS)
-    names = [shortened(name, _NAMES, size) for name in evaluation.classes] if named else []
+    names = told_apart(dict(enumerate(evaluation.classes)), _NAMES, size) if named else []
     widest = max((text_width(name, size) for name in names), default=text_width(str(count), SMALL)) + GAP
     upright = max((text_width(name, size) for name in names), default=0) > 0.9 * edge
     below = widest if upright and named else height_of("0", SMALL) + GAP / 2
@@ -103,9 +103,10 @@ def plot_confusion(evaluation: Evaluation) -> Figure:
     width = max(_LEAST_WIDTH, left + max(side + beside, 2 * _KEY_WIDTH + _KEY_GAP) + GAP + MARGIN)
     under = below + _TITLE + _KEY_HEAD + _KEY + _KEY_FOOT + GAP
     above = height_of("recall", SMALL) + GAP / 2 if numbered else 0.0
-    figure, foot = page(
-        width, side + under + above, _title(evaluation), _caption(evaluation, numbered=numbered, named=named)
-    )
+    caption = _caption(evaluation, numbered=numbered, named=named)
+    if names and names != [shortened(name, _NAMES, size) for name in evaluation.classes]:
+        caption += f" {NUMBERED}"
+    figure, foot = page(width, side + under + above, _title(evaluation), caption)
     bottom, top = foot + under, foot + under + side
 
     mapped = _Map.of(evaluation.confusion)

@@ -42,7 +42,9 @@ def plot_feature_maps(maps: FeatureMaps) -> Figure:
         what = f"{plural(channels, 'value')}, from left to right, {tiles[0].size[1]} in a row"
     else:
         shown = maps.strongest(_MOST)
-        tiles = [Tile(scale.paint(maps.maps_CHW[channel]), (str(channel),)) for channel in shown]
+        values = maps.maps_CHW[list(shown)]
+        colours = scale.paint(values.reshape(len(shown), -1)).reshape(*values.shape, 3)  # at once: each call is slow
+        tiles = [Tile(each, (str(channel),)) for channel, each in zip(shown, colours, strict=True)]
         what = f"{plural(channels, 'map')} of {height}×{width}, numbered from 0"
         if len(shown) < channels:
             what += f"; drawn are the {len(shown)} with the largest values, whatever their sign"

@@ -5,7 +5,6 @@ Legend: H W rows and columns of a tile's pixels.
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import ceil
@@ -17,6 +16,7 @@ from PIL import Image
 from neocog.plots.cells import Scale
 from neocog.plots.charts import FAINT, GAP, MARGIN, fitted, heading, height_of, write
 from neocog.plots.numbers import LINE, POINTS, number, text_width
+from neocog.plots.pages import shortened
 from neocog.plots.style import BLACK, BLUE, DOTS, GREY, HEADING, LEAST, LIGHT, MARK, ORANGE, SMALL, WHITE, new_figure
 
 if TYPE_CHECKING:
@@ -89,6 +89,11 @@ def columns_for(lines: Iterable[str], most: int, least: int) -> int:
     return max(least, min(most, fit))
 
 
+def column_width(columns: int) -> float:
+    """The inches that texts below so many tiles in a row have at most."""
+    return (_WIDEST - 2 * MARGIN + _APART) / columns - _APART
+
+
 def draw_tiles(
     rows: Sequence[Sequence[Tile | None]],
     *,
@@ -158,7 +163,7 @@ class _Sheet:
         size = _text_size(rows, columns)
         found = []
         for place, row in enumerate(rows):
-            title = _cut(titles[place], SMALL, inner) if place < len(titles) else ""
+            title = shortened(titles[place], inner) if place < len(titles) else ""
             above = height_of(title, SMALL) + _ROW_TITLE if title else 0.0
             tallest = max((_extent(tile, dots)[0] / DOTS for tile in row if tile is not None), default=0.0)
             lines = max((len(tile.lines) for tile in row if tile is not None), default=0)
@@ -200,7 +205,9 @@ class _Sheet:
 
     def _write(self, figure: Figure, tile: Tile, at: float, line: float, room: float) -> None:
         for text in tile.lines:
-            write(figure, at, line, _cut(text, self.size, room), size=self.size, ha="center", va="top", color=BLACK)
+            write(
+                figure, at, line, shortened(text, room, self.size), size=self.size, ha="center", va="top", color=BLACK
+            )
             line -= self.size * LINE / POINTS
 
 
@@ -244,23 +251,6 @@ def _text_size(rows: Sequence[Sequence[Tile | None]], columns: Sequence[float]) 
         for line in tile.lines
     ]
     return next((size for size in _SIZES if max(needed, default=0.0) * size <= 1), LEAST)
-
-
-def _cut(text: str, size: float, room: float) -> str:
-    """A text on one line, with … for its middle where it is wider than so many inches: names often begin alike.
-
-    >>> _cut("one two three", 10, 0.6)
-    'one…ee'
-    """
-    line = " ".join(text.split())
-    if text_width(line, size) <= room:
-        return line
-
-    def kept(letters: int) -> str:
-        return f"{line[: (letters + 1) // 2].rstrip()}…{line[len(line) - letters // 2 :].lstrip()}"
-
-    fits = bisect_left(range(1, len(line)), True, key=lambda letters: text_width(kept(letters), size) > room)
-    return kept(fits)
 
 
 def _whole(inches: float) -> float:

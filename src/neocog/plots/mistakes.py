@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from neocog.plots.grid import Tile, columns_for, draw_tiles, in_rows
-from neocog.plots.style import styled
+from neocog.plots.grid import Tile, column_width, columns_for, draw_tiles, in_rows
+from neocog.plots.pages import shortened
+from neocog.plots.style import LEAST, styled
 
 if TYPE_CHECKING:
     import numpy as np
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from neocog.evaluation import Mistake
 
 _ACROSS = 7  # tiles in a row, at most
+_DIFFERENT = 10  # letters of names that begin alike
 
 
 @styled
@@ -29,17 +31,30 @@ def plot_mistakes(
     """Pictures that were classified wrongly, at least one, with three lines each: predicted, true, how sure.
 
     >>> import numpy as np
+    >>> from neocog.evaluation import Mistake
     >>> four = Mistake(index=0, name=None, true="4", predicted="9", probability=0.982, true_probability=0.01)
     >>> figure = plot_mistakes([np.zeros((4, 4), np.uint8)], [four])
     >>> [text.get_text() for text in figure.texts if text.get_text()]
     ['The worst mistakes', 'predicted 9', 'true 4', '98 % sure']
     """
+    names = (f"predicted {name}" for mistake in mistakes for name in (mistake.predicted, mistake.true))
+    columns = min(len(mistakes), columns_for(names, _ACROSS, 5))
     tiles = [
-        Tile(pixels, (f"predicted {mistake.predicted}", f"true {mistake.true}", f"{sure(mistake.probability)} sure"))
+        Tile(pixels, (*_names(mistake, column_width(columns)), f"{sure(mistake.probability)} sure"))
         for pixels, mistake in zip(pictures_NHWC, mistakes, strict=True)
     ]
-    columns = min(len(tiles), columns_for((line for tile in tiles for line in tile.lines), _ACROSS, 5))
     return draw_tiles(in_rows(tiles, columns), title=title, caption=caption)
+
+
+def _names(mistake: Mistake, room: float) -> tuple[str, str]:
+    """What was said and what is true; where both would look alike in so many inches, from where they differ on."""
+    said, true = mistake.predicted, mistake.true
+    if len({shortened(f"predicted {name}", room, LEAST) for name in (said, true)}) == 1:
+        letters = enumerate(zip(said, true, strict=False))
+        same = next((place for place, (one, other) in letters if one != other), min(len(said), len(true)))
+        start = max(said.rfind(" ", 0, same) + 1, same - 3)
+        said, true = (f"…{name[start:][:_DIFFERENT]}…" for name in (said, true))
+    return f"predicted {said}", f"true {true}"
 
 
 def sure(probability: float) -> str:

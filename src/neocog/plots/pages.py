@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
 _TICK_ROOM = 0.12  # inches from the label of 100 % to the next
-_LONGEST = 200  # letters of a name that are looked at
+_LONGEST = 200  # letters of a name that are looked at, from both of its ends
+NUMBERED = "Names that look alike have the number of the class in front, from 0."
 
 
 def page(width: float, tall: float, title: str, caption: str) -> tuple[Figure, float]:
@@ -38,7 +40,8 @@ def shortened(name: str, width: float, size: float = SMALL) -> str:
     >>> shortened("great white shark", 0.8), shortened("frog", 0.8)
     ('great…hark', 'frog')
     """
-    line = " ".join(name.split())[:_LONGEST]
+    line = " ".join(name.split())
+    line = line if len(line) <= _LONGEST else line[: _LONGEST // 2] + line[-_LONGEST // 2 :]
 
     def without_middle(kept: int) -> str:
         return f"{line[: (kept + 1) // 2].rstrip()}…{line[len(line) - kept // 2 :].lstrip()}"
@@ -48,6 +51,20 @@ def shortened(name: str, width: float, size: float = SMALL) -> str:
     return without_middle(
         bisect_right(range(len(line)), width, lo=1, key=lambda kept: text_width(without_middle(kept), size)) - 1
     )
+
+
+def told_apart(names: Mapping[int, str], width: float, size: float = SMALL) -> list[str]:
+    """Names of numbered classes, shortened; those that look alike then begin with their numbers.
+
+    >>> told_apart({4: "great white shark", 7: "great black-tip shark", 9: "frog"}, 0.8)
+    ['4: gr…shark', '7: gr…shark', 'frog']
+    """
+    short = {number: shortened(name, width, size) for number, name in names.items()}
+    times = Counter(short.values())
+    return [
+        text if times[text] == 1 else shortened(f"{number}: {names[number]}", width, size)
+        for number, text in short.items()
+    ]
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Sequence
+from html import escape
 from typing import Protocol
 
 import numpy as np
@@ -47,6 +49,22 @@ def explanation_text(explanation: Explained) -> str:
     return "\n\n".join(part for part in parts if part)
 
 
+def explanation_html(explanation: Explained, why_png: bytes) -> str:
+    """The answer, the figure of the maps, and a row for each of their checks; for notebooks."""
+    answer, *lines = _answer(explanation).splitlines()
+    parts = [f"<p><strong>{escape(answer)}</strong></p>", f"<p>{escape(' '.join(lines))}</p>"]
+    source, target = base64.b64encode(why_png).decode(), explanation.classes[explanation.why[0].target]
+    alt = escape(f"What speaks for {target}, by {', '.join(each.title for each in explanation.why)}")
+    parts.append(f'<p><img src="data:image/png;base64,{source}" alt="{alt}" style="max-width:100%"></p>')
+    rows = [
+        [each.title, check.name, "passed" if check.passed else "FAILED", check.text]
+        for each in explanation.why
+        for check in each.checks
+    ]
+    parts.append(table(["map", "check", "verdict", "found"], rows, "html"))
+    return "\n".join(parts)
+
+
 def why_text(maps: Sequence[Attribution], classes: Sequence[str]) -> str:
     """Each map with its verdict, and below it one line for each check."""
     if not maps:
@@ -77,13 +95,10 @@ def flips_text(flips: Sequence[Flip]) -> str:
     """The smallest change of each kind that turns the answer, or what was tried in vain."""
     if not flips:
         return ""
-    rows = [
-        [each.kind, each.detail, f"{each.answer} {each.probability * 100:.2f} %"]
-        if each.found
-        else [each.kind, str(each), "—"]
-        for each in flips
-    ]
-    return f"what would change its mind\n{table(['change', 'smallest that turns the answer', 'new answer'], rows)}"
+    rows = [[each.kind, each.detail, f"{each.answer} {each.probability * 100:.2f} %"] for each in flips if each.found]
+    lines = [table(["change", "smallest that turns the answer", "new answer"], rows)] if rows else []
+    lines += [wrapped(str(each), rest="  ") for each in flips if not each.found]
+    return "\n".join(["what would change its mind", *lines])
 
 
 def _answer(explanation: Explained) -> str:

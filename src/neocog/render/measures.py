@@ -52,7 +52,7 @@ def measures_table(parts: Mapping[str, Evaluation]) -> tuple[tuple[str, ...], tu
 
 
 _SHARES = ("accuracy", "top-2", "top-3", "top-5")
-_OTHERS = {"negative log likelihood": "Student's t"}
+_OTHERS = {"negative log likelihood": "Wilson and Student's t"}
 _MEASURES: tuple[tuple[str, _Show, Callable[[Evaluation], float], Callable[[Evaluation], tuple[float, float]]], ...] = (
     ("accuracy", percent, lambda found: found.accuracy, lambda found: found.interval),
     ("top-2", percent, lambda found: found.top_k(2), lambda found: found.top_k_interval(2)),

@@ -6,6 +6,7 @@ from neocog.render.words import wrapped
 from neocog.statistics.mistakes import SURE, Mistakes
 from neocog.tables import table
 
+_WIDTH = 80
 _MOST_DUPLICATES = 10  # the JSON has all
 
 
@@ -18,7 +19,7 @@ def mistakes_text(found: Mistakes) -> str:
     if found.duplicates is not None:
         parts.append(_duplicates(found))
     if found.notes:
-        parts.append("\n".join(wrapped(f"note: {text}", rest="  ") for text in found.notes))
+        parts.append("\n".join(wrapped(f"note: {text}", rest="  ", width=_WIDTH) for text in found.notes))
     return "\n\n".join(parts)
 
 
@@ -33,7 +34,7 @@ def _head(found: Mistakes) -> str:
         f"{name} {value}" for name, value in (("true", found.true), ("predicted", found.pred)) if value is not None
     ):
         lines.append(("of these", f"{found.total:,} with {asked}"))
-    return "\n".join(wrapped(text, f"{label:<20}", " " * 20) for label, text in lines)
+    return "\n".join(wrapped(text, f"{label:<20}", " " * 20, width=_WIDTH) for label, text in lines)
 
 
 def _items(found: Mistakes) -> str:
@@ -48,7 +49,7 @@ def _items(found: Mistakes) -> str:
         for item in found.items
     ]
     more = f", {len(rows):,} of {found.total:,}" if found.total > len(rows) else ""
-    head = f"the worst mistakes{more}: those that gave the true class the least probability"
+    head = f"the worst mistakes{more}: the least probability for the true class first"
     return "\n".join([head, table(["picture", "true", "predicted", ">how sure", ">of the true class"], rows)])
 
 
@@ -58,7 +59,7 @@ def _label_errors(found: Mistakes) -> str:
     rule = f"{who} with {SURE * 100:g} % or more"
     what = "likely label errors" if several else "candidates for label errors"
     if not found.label_errors:
-        return wrapped(f"no {what}: on no picture {rule}")
+        return wrapped(f"no {what}: on no picture {rule}", width=_WIDTH)
     rows = [
         [
             item.name or str(item.index),
@@ -72,14 +73,18 @@ def _label_errors(found: Mistakes) -> str:
     more = (
         f"{len(rows):,} of {found.label_errors_total:,}" if found.label_errors_total > len(rows) else f"{len(rows):,}"
     )
-    head = wrapped(f"{what}, {more}: {rule}")
+    head = wrapped(f"{what}, {more}: {rule}", width=_WIDTH)
     return "\n".join([head, table(["picture", "label", "suggested", ">how sure", ">of the label"], rows)])
 
 
 def _duplicates(found: Mistakes) -> str:
     assert found.duplicates is not None
     if not found.duplicates:
-        return f"no duplicates: no picture of the {found.part} part is among the training pictures"
+        return wrapped(
+            f"no duplicates found: no picture of the {found.part} part is among the training pictures, pixel for pixel "
+            "or by its likeness",
+            width=_WIDTH,
+        )
     exact = sum(each.exact for each in found.duplicates)
     other = sum(not each.same_label for each in found.duplicates)
     rows = [
@@ -88,19 +93,21 @@ def _duplicates(found: Mistakes) -> str:
             each.label,
             each.train_name,
             each.train_label,
-            "exactly the same" if each.exact else f"{each.difference:.1f}",
+            "0, the same" if each.exact else f"{each.difference:.1f}",
         ]
         for each in found.duplicates[:_MOST_DUPLICATES]
     ]
     count = len(found.duplicates)
     more = f"; {len(rows)} are shown" if count > len(rows) else ""
+    doubt = "; those found by likeness are for you to judge, --out shows them" if exact < count else ""
     those = "picture" if count == 1 else "pictures"
     head = wrapped(
         f"duplicates: {count:,} {those} of the {found.part} part ({count / found.n * 100:.2f} %) found among the "
         f"training pictures, {exact:,} pixel for pixel, {count - exact:,} by their likeness; {other:,} with another "
-        f"label there{more}"
+        f"label there{more}{doubt}",
+        width=_WIDTH,
     )
-    columns = ["picture", "label", "training picture", "its label", ">difference, grey levels"]
+    columns = ["picture", "label", "training picture", "its label", ">grey levels apart"]
     return "\n".join([head, table(columns, rows)])
 
 

@@ -241,7 +241,7 @@ def _evaluation_parts(evaluation: Evaluation, style: TextStyle, calibration: Cal
     columns, rows = measures_table({evaluation.split: evaluation})
     parts = [
         f"{evaluation.split}: {evaluation}\nloss {evaluation.loss:.4f} · {wrong}"
-        + (f"\n{softened}" if softened else ""),
+        + (f"\n{_wrapped(softened, 0) if style == 'text' else softened}" if softened else ""),
         table(columns, rows, style),
         _by_chance(evaluation, style),
         *_class_table(evaluation, style),
@@ -256,7 +256,7 @@ def _evaluation_parts(evaluation: Evaluation, style: TextStyle, calibration: Cal
 def _by_chance(evaluation: Evaluation, style: TextStyle) -> str:
     text = (
         f"a network that is right just as often as this one is sure would have a calibration error of "
-        f"{percent(evaluation.ece_by_chance)} on so many pictures, by chance alone"
+        f"{percent(evaluation.ece_by_chance)} by chance alone, with {evaluation.n:,} picture{'s' * (evaluation.n > 1)}"
     )
     return _wrapped(text, 0) if style == "text" else text
 

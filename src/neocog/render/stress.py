@@ -5,32 +5,20 @@ from __future__ import annotations
 from itertools import groupby, islice
 
 from neocog.render.words import wrapped
-from neocog.statistics.stress import StressCurve, StressTest
+from neocog.statistics.stress import StressCurve, StressTest, strength_text
 from neocog.tables import table
 
 _LABEL = 20  # the width of what stands before a text
+_WIDTH = 80
 _MOST_BROKEN = 3  # of each change; the JSON and the figure have more
 
 
 def stress_text(found: StressTest) -> str:
     """Accuracy at each strength of each change with its interval, then the pictures that break first."""
-    parts = ["\n".join(wrapped(text, f"{label:<{_LABEL}}", " " * _LABEL) for label, text in _head(found))]
+    parts = ["\n".join(wrapped(text, f"{label:<{_LABEL}}", " " * _LABEL, width=_WIDTH) for label, text in _head(found))]
     parts += [_curve(curve) for curve in found.curves]
     parts.append(_first(found))
     return "\n\n".join(parts)
-
-
-def strength_text(value: float, unit: str) -> str:
-    """A strength with its unit, as it is read.
-
-    >>> strength_text(1.5, "factor"), strength_text(4.0, "pixels"), strength_text(0.2, "share")
-    ('× 1.5', '4 pixels', '20 %')
-    """
-    if unit == "factor":
-        return f"× {value:g}"
-    if unit == "share":
-        return f"{value * 100:g} %"
-    return f"{value:g} {unit.removesuffix('s') if value == 1 else unit}"
 
 
 def _head(found: StressTest) -> list[tuple[str, str]]:
@@ -40,21 +28,24 @@ def _head(found: StressTest) -> list[tuple[str, str]]:
         ("run", found.run),
         (
             "unchanged",
-            f"{found.accuracy * 100:.2f} % (95 % interval {low * 100:.2f}–{high * 100:.2f} %, {found.n:,} pictures, "
-            f"{found.part} part)",
+            f"{found.accuracy * 100:.2f} % (95 % interval {low * 100:.2f}–{high * 100:.2f} %, {found.n:,} pictures)",
         ),
     ]
-    if conditions:
-        height, width = conditions["size"]
-        lines.append(("pictures", f"of {conditions['data']}, {height}×{width}, changed as they were prepared"))
-        lines.append(("guessing", f"{100 / conditions['classes']:.2f} %: 1 of {conditions['classes']:,} classes"))
-    return lines
+    if not conditions:
+        return [*lines, ("pictures", f"{found.part} part")]
+    height, width = conditions["size"]
+    return [
+        *lines,
+        ("pictures", f"{found.part} part of {conditions['data']}, {height}×{width}, changed as prepared"),
+        ("guessing", f"{100 / conditions['classes']:.2f} %: 1 of {conditions['classes']:,} classes"),
+    ]
 
 
 def _curve(curve: StressCurve) -> str:
-    accuracies = [f"{accuracy * 100:.2f}" for accuracy in curve.accuracies]
-    intervals = [f"{low * 100:.1f}–{high * 100:.1f}" for low, high in curve.intervals]
-    columns = [_unit(curve), ">unchanged", *(f">{_plain(strength, curve.unit)}" for strength in curve.strengths[1:])]
+    # What is unchanged stands once, above all curves, so that six strengths fit into 80 columns.
+    accuracies = [f"{accuracy * 100:.2f}" for accuracy in curve.accuracies[1:]]
+    intervals = [f"{_short(low)}–{_short(high)}" for low, high in curve.intervals[1:]]
+    columns = [_unit(curve), *(f">{_plain(strength, curve.unit)}" for strength in curve.strengths[1:])]
     head = curve.title + (f": {curve.about}" if curve.about else "")
     return "\n".join(
         [head, table(columns, [["accuracy, %", *accuracies], ["95 % interval", *intervals]]), _half(curve)]
@@ -87,7 +78,7 @@ def _first(found: StressTest) -> str:
             for broken in islice(group, _MOST_BROKEN)
         ]
     head = "what breaks first: right when unchanged, flipped by the mildest strength; of equal ones the surest"
-    return "\n".join([head, table(["change", "picture", "true", "answer", ">how sure"], rows)])
+    return "\n".join([wrapped(head, width=_WIDTH), table(["change", "picture", "true", "answer", ">how sure"], rows)])
 
 
 def _unit(curve: StressCurve) -> str:
@@ -96,3 +87,7 @@ def _unit(curve: StressCurve) -> str:
 
 def _plain(value: float, unit: str) -> str:
     return f"{value * 100 if unit == 'share' else value:g}"
+
+
+def _short(share: float) -> str:
+    return f"{share * 100:.1f}".replace("100.0", "100")

@@ -15,6 +15,19 @@ from neocog.evaluation import wilson_interval
 from neocog.tables import table
 
 
+def strength_text(value: float, unit: str) -> str:
+    """A strength with its unit, as it is read.
+
+    >>> strength_text(1.5, "factor"), strength_text(4.0, "pixels"), strength_text(0.2, "share")
+    ('× 1.5', '4 pixels', '20 %')
+    """
+    if unit == "factor":
+        return f"× {value:g}"
+    if unit == "share":
+        return f"{value * 100:g} %"
+    return f"{value:g} {unit.removesuffix('s') if value == 1 else unit}"
+
+
 @dataclass(frozen=True)
 class StressCurve:
     """Accuracy under one change at growing strength; the first strength changes nothing.
@@ -134,11 +147,13 @@ class StressTest:
 
     def _repr_html_(self) -> str:
         """One row a change, for notebooks."""
-        rows = [[curve.title, curve.unit, _range(curve)] for curve in self.curves]
-        return table(["change", "unit", "accuracy"], rows, "html")
+        rows = [[curve.title, _range(curve)] for curve in self.curves]
+        return table(["change", "accuracy"], rows, "html")
 
 
 def _range(curve: StressCurve) -> str:
-    last = f"{curve.accuracies[-1] * 100:.2f} % at {curve.strengths[-1]:g}"
-    half = "" if curve.half_lost is None else f"; half of its lead over guessing is lost at {curve.half_lost:.2g}"
-    return f"{last}{half}"
+    last = f"{curve.accuracies[-1] * 100:.2f} % at {strength_text(curve.strengths[-1], curve.unit)}"
+    if curve.half_lost is None:
+        return last
+    half = strength_text(float(f"{curve.half_lost:.2g}"), curve.unit)
+    return f"{last}; half of its lead over guessing is lost at about {half}"
