@@ -6,10 +6,10 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow check format bench clean
+.PHONY: help demo test test-slow test-browser check format bench clean
 
 help: ## list these targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: .venv/demo ## install neocog and train the default recipe on MNIST
 	$(BIN)/neocog train fast
@@ -18,7 +18,10 @@ test: .venv/test ## run the tests: no network, no GPU, under three minutes on tw
 	$(BIN)/python -m pytest
 
 test-slow: .venv/test ## run the tests that take longer than a few seconds, too
-	$(BIN)/python -m pytest -m "not gpu and not network"
+	$(BIN)/python -m pytest -m "not gpu and not network and not browser"
+
+test-browser: .venv/browser ## look at a report in the chromium that is there (or CHROMIUM=place)
+	$(BIN)/python -m pytest -m browser -rs tests/insight/test_report_in_browser.py
 
 check: .venv/dev ## lint, format, types, and who imports whom
 	$(BIN)/ruff check .
@@ -46,6 +49,10 @@ clean: ## remove what make made; runs stay
 
 .venv/test: .venv/demo
 	$(PIP) -e '.[test,digits,photographs]'
+	@touch $@
+
+.venv/browser: .venv/test
+	$(PIP) -e '.[browser]'
 	@touch $@
 
 .venv/dev: .venv/test

@@ -15,6 +15,9 @@ NAMES = (
     "convolutions",
     "seeds",
     "picture",
+    "explain",
+    "report",
+    "coverage",
 )
 
 for name in NAMES:

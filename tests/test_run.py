@@ -213,6 +213,15 @@ def test_predictions_come_back_as_they_went(directory: RunDirectory) -> None:
         np.testing.assert_array_equal(back[name], value)
 
 
+def test_of_one_part_nothing_else_is_read(directory: RunDirectory, monkeypatch: pytest.MonkeyPatch) -> None:
+    directory.write_predictions({f"{part}_{name}": np.arange(3) for part in ("test", "validation") for name in "ab"})
+    read: list[str] = []
+    whole = np.lib.npyio.NpzFile.__getitem__
+    monkeypatch.setattr(np.lib.npyio.NpzFile, "__getitem__", lambda file, key: (read.append(key), whole(file, key))[1])
+    assert set(directory.read_predictions("test")) == {"test_a", "test_b"} == set(read)
+    assert directory.read_predictions("train") == {}
+
+
 @pytest.mark.parametrize("moment", ["while writing", "while renaming"])
 def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(
     directory: RunDirectory, monkeypatch: pytest.MonkeyPatch, moment: str

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from neocog.tables import table
+from neocog.tables import percent, table
 
 CELL = st.text(st.sampled_from("ab |×三é<>&\n"), max_size=70)
 
@@ -46,3 +46,19 @@ def test_html():
 
 def test_a_table_without_rows_is_its_heading():
     assert table(["a", ">b"], []) == "a  b"
+
+
+@given(st.floats(0, 1), st.integers(0, 4))
+def test_only_all_is_100_per_cent_and_only_nothing_is_0(share, digits):
+    text = percent(share, digits)
+    assert (text.startswith("100"), text in ("0 %", f"0.{'0' * digits} %")) == (share == 1, share == 0)
+    number = float(text.removesuffix(" %").lstrip("<> ")) / 100
+    if text[0] in "<>":
+        assert (share < number) if text[0] == "<" else (share > number)
+    else:
+        assert abs(number - share) <= 0.5001 * 10.0 ** (-digits - 2)
+
+
+def test_per_cent_by_hand():
+    assert [percent(share, 0) for share in (0.9951, 0.004, 0.5)] == ["> 99 %", "< 1 %", "50 %"]
+    assert [percent(share) for share in (0.9999946, 0.99994, 0.00004)] == ["> 99.99 %", "99.99 %", "< 0.01 %"]

@@ -15,7 +15,7 @@ from torch import nn
 import neocog
 from conftest import STEPS, TINY, drawn, fill
 from neocog.errors import DataError, DeviceError, LayerError, NeocogError, RecipeError, RunError, TrainingError
-from neocog.finished import Run
+from neocog.finished import Run, opened, part_named
 from neocog.run import RunDirectory
 from neocog.training import Observer, Plan
 
@@ -285,6 +285,15 @@ def test_other_classes_are_named(shapes: Path) -> None:
 
 def test_a_split_that_is_none(shapes: Path) -> None:
     assert refusal(RecipeError, neocog.evaluate, "nowhere", split="train") == "split 'train': give val or test"
+    assert refusal(RecipeError, part_named, "train") == "split 'train': give val or test"
+    assert [part_named(split) for split in ("val", "validation", "test")] == ["validation", "validation", "test"]
+
+
+def test_a_run_is_opened_once(shapes: Path) -> None:
+    run = trained(shapes)
+    assert opened(run) is run
+    assert opened(str(run.path)).path == opened(run.path).path == run.path
+    assert refusal(RunError, opened, "nowhere").startswith("there is no run directory 'nowhere'")
 
 
 def test_a_model_for_a_run_that_knows_its_own_is_refused(shapes: Path) -> None:

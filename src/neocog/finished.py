@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from neocog.data import Dataset, NumberedNames, Progress, Source, Split, catalogue, open_source
+from neocog.data import Dataset, Progress, Source, Split, catalogue, open_source
 from neocog.device import Compute, choose
 from neocog.errors import DataError, RecipeError, RunError
 from neocog.evaluation import Calibration, Evaluation, evaluate_predictions, softened
@@ -109,7 +109,7 @@ class Run:
     def stored(self, split: str, temperature: float) -> Evaluation | None:
         """The stored predictions of a part, softened; None where there are none. `validation` and `test` hold it."""
         assert self.recipe.resolved is not None
-        stored = self.directory.read_predictions()
+        stored = self.directory.read_predictions(split)
         if f"{split}_label" not in stored:
             return None
         try:
@@ -147,7 +147,7 @@ class Run:
 
 def load(run: str | Path | Run, *, model: Model | None = None, device: str | None = None) -> Classifier:
     """The classifier of a finished run; `model` again when the network was a callable of your own."""
-    return classifier_of(_directory(run), model, choose(device or "auto", "float32"))
+    return classifier_of(opened(run).directory, model, choose(device or "auto", "float32"))
 
 
 def evaluate(
@@ -168,11 +168,9 @@ def evaluate(
     evaluations.jsonl, and `Run.test_openings` counts those that opened the run's own test part. `tell` gets each
     remark, such as a file that is no picture; they are warnings unless it is given.
     """
-    if split not in SPLITS:
-        raise RecipeError(f"split '{split}': give val or test")
-    part = SPLITS[split]
+    part = part_named(split)
     tell = tell or warn
-    directory = _directory(run)
+    directory = opened(run).directory
     recipe = directory.read_recipe()
     classifier = classifier_of(directory, model, choose(device or "auto", "float32"))
     dataset, chosen, name = what_to_measure(recipe, data, part, classifier.classes, directory, progress)
@@ -190,6 +188,22 @@ def evaluate(
     except RunError as error:  # a run that can only be read can still be measured
         tell(str(error))
     return evaluation
+
+
+def opened(run: str | Path | Run) -> Run:
+    """The run itself, or the one in that directory. Raises RunError when it is none."""
+    return run if isinstance(run, Run) else Run.open(run)
+
+
+def part_named(split: str) -> str:
+    """The part that is called so. Raises RecipeError when none is.
+
+    >>> part_named("val")
+    'validation'
+    """
+    if split not in SPLITS:
+        raise RecipeError(f"split '{split}': give val or test")
+    return SPLITS[split]
 
 
 def open_data(recipe: Recipe, data: Data | None = None) -> Source:
@@ -246,7 +260,7 @@ def measured(classifier: Classifier, split: Split, name: str, classes: tuple[str
         place[split.labels].numpy(),
         classifier.classes,
         name,
-        indices=np.asarray(split.names.indices) if isinstance(split.names, NumberedNames) else None,
+        indices=split.numbers,
         names=list(split.names),
         temperature=classifier.temperature,
     )
@@ -277,10 +291,6 @@ def _calibration(directory: RunDirectory) -> Calibration | None:
         raise RunError(f"'{path}' can't be read: {error.strerror}; {mend}") from None
     except ValueError as error:
         raise RunError(f"'{path}' can't be read: {error}; {mend}") from None
-
-
-def _directory(run: str | Path | Run) -> RunDirectory:
-    return run.directory if isinstance(run, Run) else RunDirectory.open(run)
 
 
 def own_data(recipe: Recipe, data: Data | None = None) -> Recipe:

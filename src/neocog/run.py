@@ -108,6 +108,8 @@ class RunDirectory:
             if answer in found:
                 raise RunError(f"'{place}' is a {what}")
         for needed in ("recipe.toml", "weights.safetensors", "results.json"):
+            if needed not in found and not found and (inside := sorted(place.glob("*/results.json"))):
+                raise RunError(f"'{place}' holds runs and is none; give one of them, such as {inside[-1].parent}")
             if needed not in found:
                 raise RunError(f"'{place}' is no finished run: it has no {needed}; train again into a new directory")
         return cls(place)
@@ -206,17 +208,17 @@ class RunDirectory:
         except (OSError, SafetensorError, ValueError) as error:
             raise _unreadable(path, error) from None
 
-    def read_predictions(self) -> dict[str, np.ndarray[Any, Any]]:
-        """The stored predictions, by name. Raises RunError when the file is missing or damaged."""
-        return self.read_arrays("predictions.npz")
+    def read_predictions(self, part: str | None = None) -> dict[str, np.ndarray[Any, Any]]:
+        """The stored predictions, or those of one part, by name. Raises RunError for a missing or damaged file."""
+        return self.read_arrays("predictions.npz", "" if part is None else f"{part}_")
 
-    def read_arrays(self, name: str) -> dict[str, np.ndarray[Any, Any]]:
-        """The arrays of an archive, by name. Raises RunError when the file is missing or damaged."""
+    def read_arrays(self, name: str, prefix: str = "") -> dict[str, np.ndarray[Any, Any]]:
+        """The arrays of an archive whose names begin so. Raises RunError when the file is missing or damaged."""
         path = self.path / name
         try:
             # Opened here, because numpy leaves a damaged archive open.
             with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-                return dict(arrays)
+                return {key: arrays[key] for key in arrays.files if key.startswith(prefix)}
         except (OSError, ValueError, EOFError, KeyError, BadZipFile, zlib.error) as error:
             raise _unreadable(path, error) from None
 

@@ -1,4 +1,4 @@
-"""Tables as aligned text, Markdown or HTML. Knows nothing of what stands in them."""
+"""Tables as aligned text, Markdown or HTML, and shares in per cent. Knows nothing of what stands in them."""
 
 from __future__ import annotations
 
@@ -37,6 +37,20 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]], style: Style = 
     if style == "html":
         return _html(names, cells, right)
     return _text(names, cells, right, width)
+
+
+def percent(share: float, digits: int = 2) -> str:
+    """A share in per cent, never rounded up to all or down to nothing.
+
+    >>> percent(0.99256), percent(0.9999946), percent(0.00001), percent(1.0)
+    ('99.26 %', '> 99.99 %', '< 0.01 %', '100.00 %')
+    """
+    text, least = f"{share * 100:.{digits}f}", 10**-digits
+    if share < 1 and text == f"{100:.{digits}f}":
+        return f"> {100 - least:.{digits}f} %"
+    if share > 0 and text == f"{0:.{digits}f}":
+        return f"< {least:.{digits}f} %"
+    return f"{text} %"
 
 
 def _text(names: list[str], rows: list[list[str]], right: list[bool], width: int) -> str:

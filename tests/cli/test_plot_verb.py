@@ -58,7 +58,7 @@ def test_what_can_not_be_drawn_is_told(cli: Cli, run: str) -> None:
             "Known: classes, confusion, curves, kernels, mistakes, reliability, samples",
         ),
         (["--format", "pgn"], "unknown format 'pgn'; did you mean 'png'? Known: png, svg"),
-        (["--out", "mine"], "'mine' is not empty, and nothing is overwritten; give another --out"),
+        (["--out", "mine"], "directory 'mine' exists already and is never overwritten; give another --out"),
     ],
 )
 def test_what_can_not_be_meant_is_one_line(cli: Cli, run: str, words: list[str], told: str) -> None:

@@ -2,11 +2,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from pictures import noise
 
-from neocog.data import NumberedNames, room
+from neocog.data import NumberedNames, Split, room
 from neocog.data.dataset import Part, checksum, keep, mean_and_std, take
 
 
@@ -43,6 +44,14 @@ def test_names_are_made_when_asked_for() -> None:
     names = NumberedNames("mnist/train", np.array([3, 5, 8]))
     assert (len(names), names[-1], list(names[1:])) == (3, "mnist/train/8", ["mnist/train/5", "mnist/train/8"])
     assert "mnist/train/5" in names and names.index("mnist/train/8") == 2
+
+
+def test_numbers_are_places_in_the_data_set() -> None:
+    images = labels = torch.zeros(3, dtype=torch.uint8)
+    numbered = Split(images, labels, NumberedNames("mnist/train", np.array([3, 5, 8])))
+    named = Split(images, labels, ["c.png", "a.png", "b.png"])
+    assert (numbered.numbers.tolist(), named.numbers.tolist()) == ([3, 5, 8], [0, 1, 2])
+    assert numbered.numbers.dtype == named.numbers.dtype == np.int64
 
 
 def test_the_checksum_knows_every_part_of_the_data() -> None:

@@ -300,7 +300,7 @@ def test_what_cannot_be_read_is_named(case: str, tmp_path: Path) -> None:
 def test_a_folder_is_no_picture(tmp_path: Path) -> None:
     with pytest.raises(PictureError) as error:
         RGB(tmp_path)
-    assert str(error.value) == f"cannot read '{tmp_path}': is a directory; check the path and its permissions"
+    assert str(error.value) == f"cannot read '{tmp_path}': it is a folder; give one picture in it"
 
 
 def test_images_out_of_range_are_refused() -> None:

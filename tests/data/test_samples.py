@@ -85,7 +85,7 @@ def test_a_file_wins_over_a_name_and_a_folder_does_not(scikit_image: Path) -> No
     assert open_sample("astronaut").pixels.shape == (2, 2, 3)
     with pytest.raises(PictureError) as error:
         open_sample(Path("camera"))
-    assert str(error.value) == "cannot read 'camera': is a directory; check the path and its permissions"
+    assert str(error.value) == "cannot read 'camera': it is a folder; give one picture in it"
 
 
 def test_what_scikit_image_has_downloaded_is_there(scikit_image: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -128,7 +128,7 @@ def test_scikit_image_may_be_missing() -> None:
         ),
         ("astronaut.png", "cannot read 'astronaut.png': there is no such file; check the path"),
         ("./astronaut", "cannot read './astronaut': there is no such file; check the path"),
-        ("", "cannot read '': is a directory; check the path and its permissions"),
+        ("", "cannot read '': it is a folder; give one picture in it"),
         ("a" * 300, f"cannot read '{'a' * 300}': file name too long; check the path and its permissions"),
     ],
 )

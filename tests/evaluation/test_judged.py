@@ -38,6 +38,30 @@ def test_measures_by_hand():
     assert got.probabilities.dtype == np.float32
 
 
+def test_intervals_of_each_class_by_hand():
+    got = example()
+    # Named: ant 2, bee 2, cat 1; pictures: 3, 2 and none.
+    want = [wilson_interval(2, 2), wilson_interval(1, 2), wilson_interval(0, 1)]
+    np.testing.assert_allclose(got.precision_intervals, want)
+    want = [wilson_interval(2, 3), wilson_interval(1, 2), (math.nan, math.nan)]
+    np.testing.assert_allclose(got.recall_intervals, want)
+    assert got.as_dict()["per_class"][2]["recall_interval"] == [None, None]
+
+
+@pytest.mark.parametrize("logits", [False, True])
+def test_in_pieces_as_at_once(logits, monkeypatch):
+    scores = np.log(PROBABILITIES) if logits else PROBABILITIES
+    whole = evaluate_predictions(scores, LABELS, CLASSES, "test", logits=logits)
+    for module in ("judged", "checks"):
+        monkeypatch.setattr(f"neocog.evaluation.{module}.AT_ONCE", 2)
+    pieces = evaluate_predictions(scores, LABELS, CLASSES, "test", logits=logits)
+    np.testing.assert_array_equal(pieces.probabilities, whole.probabilities)
+    np.testing.assert_array_equal(pieces.losses, whole.losses)
+    with pytest.raises(DataError) as caught:
+        evaluate_predictions([*PROBABILITIES[:3], [math.inf, 0, 0]], LABELS[:4], CLASSES, "test", logits=logits)
+    assert str(caught.value) == "prediction 3 isn't finite; the weights are broken, train again with a lower rate"
+
+
 def test_measures_against_their_definitions_on_random_predictions():
     stream = numpy_stream(0, "predictions")
     logits, labels = stream.normal(size=(500, 7)), stream.integers(0, 7, size=500)
@@ -99,7 +123,15 @@ def test_texts():
 def test_as_dict_goes_through_json_unchanged():
     got = example().as_dict()
     assert json.loads(json.dumps(got, allow_nan=False)) == got
-    assert got["per_class"][1] == {"class": "bee", "precision": 0.5, "recall": 0.5, "f1": 0.5, "support": 2}
+    assert got["per_class"][1] == {
+        "class": "bee",
+        "precision": 0.5,
+        "precision_interval": list(wilson_interval(1, 2)),
+        "recall": 0.5,
+        "recall_interval": list(wilson_interval(1, 2)),
+        "f1": 0.5,
+        "support": 2,
+    }
     assert {key: got[key] for key in ("split", "n", "correct", "errors", "interval_method")} == {
         "split": "test",
         "n": 5,
@@ -239,7 +271,8 @@ def test_one_picture_is_measured_without_a_warning():
 
 def test_as_dict_names_each_interval():
     got = random_predictions().as_dict()
-    assert set(got["interval_methods"]) == {"accuracy", "top_k", "macro_f1", "kappa", "loss", "ece"}
+    of_classes = {"precision", "recall"}
+    assert set(got["interval_methods"]) == {"accuracy", "top_k", "macro_f1", "kappa", "loss", "ece"} | of_classes
     assert got["interval_methods"]["kappa"] == (
         "bootstrap over pictures, 1,000 resamples, Wilson's shape, widened for its bias, 95 %"
     )

@@ -54,7 +54,7 @@ def test_in_pieces_as_at_once(monkeypatch):
     logits, labels = drawn(100)
     probabilities = scipy.special.softmax(logits, axis=1).astype(np.float32)
     fitted, soft = fit_temperature(probabilities, labels), softened(probabilities, 1.7)
-    monkeypatch.setattr("neocog.evaluation.calibration._AT_ONCE", 7)
+    monkeypatch.setattr("neocog.evaluation.calibration.AT_ONCE", 7)
     assert fit_temperature(probabilities, labels) == pytest.approx(fitted, rel=1e-7)
     np.testing.assert_array_equal(softened(probabilities, 1.7), soft)
 

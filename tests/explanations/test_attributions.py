@@ -11,6 +11,7 @@ from torch.nn import functional
 
 from neocog.data.batches import Normalization
 from neocog.errors import ExplanationError
+from neocog.explanations import methods as ways
 from neocog.explanations import questions
 from neocog.explanations.attributions import METHODS, attribute, attributions, fitting
 from neocog.explanations.methods import gradient_x_input, integrated_gradients, weighed_module
@@ -150,6 +151,13 @@ def test_integrated_gradients_add_up_to_the_change_of_the_logit(activation: Call
     assert min(steps) == 64
 
 
+def test_there_are_never_more_steps_than_stated(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ways, "WANTED", 0.0)
+    for most in (65, 100, 201):
+        monkeypatch.setattr(ways, "MOST_STEPS", most)
+        assert integrated_gradients(Question.make(convolutional(), picture(), 1))[1]["steps"] == most
+
+
 def test_short_steps_find_a_jump_of_the_gradient() -> None:
     class Step(nn.Module):
         def forward(self, x: Tensor) -> Tensor:
@@ -200,7 +208,7 @@ def test_occlusion_computes_only_patches_that_change_something(monkeypatch: pyte
     monkeypatch.setattr(Question, "logits", lambda self, batch: seen.append(len(batch)) or logits(self, batch))
     found = attribute(asked, x, 0, "occlusion")
     assert found.facts == {"patch": 2, "stride": 1, "patches": 169}
-    assert seen == [1, 4]
+    assert seen == [2, 1, 4]  # whether the answers are finite, the picture, four patches
     assert np.argwhere(found.map_HW).tolist() == [[row, column] for row in (5, 6, 7) for column in (6, 7, 8)]
 
 
@@ -254,10 +262,10 @@ class Detached(nn.Module):
             linear()[0],
             torch.ones(1, 1, 3, 3),
             {},
-            "the picture has the shape (1, 1, 3, 3); the network takes (1, 1, 2, 3), one picture of 1×2×3",
+            "the picture is 1×1×3×3; this network takes 1×1×2×3, one prepared picture",
         ),
-        (linear()[0], torch.ones(1, 1, 2, 3), {"target": 2}, "there is no class 2; classes are 0 to 1"),
-        (linear()[0], torch.ones(1, 1, 2, 3), {"target": -1}, "there is no class -1; classes are 0 to 1"),
+        (linear()[0], torch.ones(1, 1, 2, 3), {"target": 2}, "there is no class 2; give a number from 0 to 1"),
+        (linear()[0], torch.ones(1, 1, 2, 3), {"target": -1}, "there is no class -1; give a number from 0 to 1"),
         (
             linear()[0],
             torch.ones(1, 1, 2, 3),
@@ -339,3 +347,28 @@ def test_frozen_float32_and_inference_networks_answer_alike() -> None:
     torch.testing.assert_close(gradient_x_input(Question.make(asked, x, 1))[0], want[1])
     single = Network.of(asked.model.float(), (2, 14, 14))
     torch.testing.assert_close(gradient_x_input(Question.make(single, x, 1))[0], want[1], rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+def test_answers_that_are_no_numbers_are_refused(bad: float) -> None:
+    asked, _ = linear()
+    with torch.no_grad():
+        asked.model[1].bias[1] = bad
+    with pytest.raises(ExplanationError) as refused:
+        attributions(asked, torch.ones(1, 1, 2, 3), 0)
+    assert str(refused.value) == (
+        f"the network answers with {bad}, which can't be explained: its weights or the picture hold nan or numbers "
+        "that are too large; look at its metrics, and train it again with a lower learning rate"
+    )
+
+
+def test_one_method_may_be_given_by_its_name_and_none_is_refused() -> None:
+    asked, _ = linear()
+    x = torch.rand(1, 1, 2, 3)
+    assert [each.method for each in attributions(asked, x, 0, methods="occlusion")] == ["occlusion"]
+    with pytest.raises(ExplanationError) as refused:
+        attributions(asked, x, 0, methods=[])
+    assert str(refused.value) == (
+        "no method is given; leave methods out for all that fit, or name gradient-x-input, integrated-gradients, "
+        "grad-cam, occlusion"
+    )

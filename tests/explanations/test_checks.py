@@ -73,6 +73,9 @@ def test_completeness(weights: list[float], values: list[float], passed: bool, e
     check = completeness(asked(weights, [1.0, 1.0]), torch.tensor([[values]], dtype=torch.float64))
     assert (check.name, check.passed, check.bound, check.text) == ("completeness", passed, 0.01, text)
     assert check.value == pytest.approx(error, rel=1e-4)
+    assert check.short == (
+        text if "own baseline" in text else f"{100 * check.value:.2g} %, {'' if passed else 'not '}below 1 %"
+    )
 
 
 def test_curves_follow_the_order() -> None:

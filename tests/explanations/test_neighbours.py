@@ -90,7 +90,7 @@ def test_the_same_picture_is_at_0_and_one_that_only_looks_the_same_to_the_networ
 def test_no_more_than_there_are_and_none_is_refused():
     assert [each.index for each in ask(plane(), points((0, 0)), points((2, 2), (1, 1)))] == [1, 0]
     for network, images, text in (
-        (plane(), points(), "there are no training pictures to compare with"),
+        (plane(), points(), "there are no training pictures to compare with; give at least one"),
         (
             Network.of(nn.Sequential(nn.Conv2d(1, 2, 1), nn.AdaptiveAvgPool2d(1), nn.Flatten()), (1, 1, 2)),
             points((1, 1)),

@@ -22,6 +22,7 @@ from neocog.explanations.network import Network
 from neocog.explanations.trace import NeuronTrace, trace
 from neocog.layers import WORDS, parse
 
+AGAIN = "from no module, or one that was called again since, of which only the last call is kept"
 PAIR = torch.tensor([[[[4.0, 1.0]]]])
 ON_MAPS = [
     "conv {k} 3 same",
@@ -134,7 +135,7 @@ def check(network: Network, x: Tensor, generator: torch.Generator, several: int 
     return found
 
 
-@settings(max_examples=30, deadline=None, derandomize=True)
+@settings(max_examples=60, deadline=None, derandomize=True)
 @given(drawn())
 def test_the_printed_numbers_give_the_networks_own(case: tuple[str, tuple[int, int, int], int]) -> None:
     text, shape, seed = case
@@ -337,13 +338,79 @@ def test_a_residual_block_names_its_two_numbers() -> None:
     model = layers.build((1, 1, 1), 1)
     model[0].body[0].load_state_dict({"weight": torch.tensor([[[[-3.0]]]])})
     network = Network.of(model, (1, 1, 1), layers=layers)
-    assert trace(network, torch.full((1, 1, 1, 1), 2.0), "1", (0, 0, 0)).text().splitlines()[1:6] == [
-        "its numbers are what the body gives and what the shortcut gives",
+    assert trace(network, torch.full((1, 1, 1, 1), 2.0), "1", (0, 0, 0)).text().splitlines()[1:7] == [
+        "its numbers are what layer 1.body.1 'conv 1 1 bias=no' gives (body; --layer 1.body.1) and the",
+        "  picture (shortcut)",
         "  channel  row  column  input",
         "        0    0       0     −6  ← the body",
         "        0    0       0      2  ← the shortcut",
         "  (−6) + 2 = −4",
     ]
+
+
+def test_a_residual_block_names_the_layers_whose_numbers_it_adds() -> None:
+    layers = parse(
+        "relu | residual( conv 2 1 | tanh ; conv 2 1 | batchnorm ) | residual( relu ) | flatten | linear classes"
+    )
+    network = Network.of(layers.build((1, 1, 1), 1), (1, 1, 1), layers=layers)
+    x = torch.ones(1, 1, 1, 1)
+    assert trace(network, x, "2", (1, 0, 0)).steps[0].source == (
+        "what layer 2.body.2 'tanh' gives (body; --layer 2.body.2) and "
+        "what layer 2.shortcut.2 'batchnorm' gives (shortcut; --layer 2.shortcut.2)"
+    )
+    assert trace(network, x, "3", (1, 0, 0)).steps[0].source == (
+        "what layer 3.body.1 'relu' gives (body; --layer 3.body.1) and "
+        "what layer 2 'residual' gives (shortcut; --layer 2)"
+    )
+
+
+# ---------------------------------------------------------------------------------------------------------- max pooling
+
+
+@pytest.fixture
+def pooling() -> Network:
+    """Weight 2 and bias 1; the largest of 2 × 2; (x − 1)/√(3.75 + 0.25)·3 + 0.25; relu."""
+    layers = parse("conv 1 1 | maxpool 2 | batchnorm eps=0.25 | relu | flatten | linear classes")
+    model = layers.build((1, 2, 2), 1)
+    model[0].load_state_dict({"weight": torch.tensor([[[[2.0]]]]), "bias": torch.tensor([1.0])})
+    model[2].running_mean.fill_(1.0)
+    model[2].running_var.fill_(3.75)
+    model[2].load_state_dict({**model[2].state_dict(), "weight": torch.tensor([3.0]), "bias": torch.tensor([0.25])})
+    return Network.of(model, (1, 2, 2), layers=layers)
+
+
+def test_a_chain_goes_on_through_max_pooling_to_the_products(pooling: Network) -> None:
+    """Largest of 2·0.5 + 1, 2·4 + 1, −2 + 1 and 2·2 + 1: 9; (9 − 1)/2·3 + 0.25 = 12.25."""
+    found = trace(pooling, torch.tensor([[[[0.5, 4.0], [-1.0, 2.0]]]]), "4", (0, 0, 0))
+    assert [(step.layer.split("'")[1], step.place, step.formula) for step in found.steps] == [
+        ("conv 1 1", (0, 0, 1), "Σ input · weight over 1 product + 1 = 9"),
+        ("maxpool 2", (0, 0, 0), "the largest of 4 values, at channel 0, row 0, column 1 = 9"),
+        ("batchnorm eps=0.25", (0, 0, 0), "(9 − 1) / √(3.75 + 0.25) · 3 + 0.25 = 12.25"),
+        ("relu", (0, 0, 0), "max(0, 12.25) = 12.25"),
+    ]
+    assert [(term.input, term.mark) for term in found.steps[1].terms] == [
+        (2, ""),
+        (9, "the largest"),
+        (-1, ""),
+        (5, ""),
+    ]
+    assert "window = [\n    2, value, -1, 5,\n]\nvalue = max(window)\n" in found.python()
+    assert "its numbers are what layer 1 'conv 1 1' gives\n" in found.text()
+    assert printed(found) == found.value == found.network_value == 12.25
+
+
+def test_a_maximum_hands_the_bound_before_it_on() -> None:
+    layers = parse("conv 2 3 same | maxpool 3 stride=2 padding=1 | globalmaxpool | flatten | linear classes")
+    model = layers.build((3, 7, 6), 2)
+    generator = filled(model, 9)
+    network, x = Network.of(model, (3, 7, 6), layers=layers), torch.randn((1, 3, 7, 6), generator=generator)
+    found = trace(network, x, "3", (1,))
+    assert [len(step.terms) for step in found.steps] == [27, 9, 12, 0]  # and the flattening
+    bounds = [step.rounding for step in found.steps]
+    assert bounds[0] > 0
+    assert bounds == [bounds[0]] * len(bounds)
+    assert printed(found) == found.value
+    assert found.value == pytest.approx(hooked(model, x)["0"][0, 1].max().item(), abs=bounds[0])
 
 
 # -------------------------------------------------------------------------------------------------------- plain modules
@@ -386,7 +453,7 @@ def test_a_network_that_branches(branching: tuple[Network, Tensor, torch.Generat
         ("first.2", (2, 0, 3), ["first.0", "first.1", "first.2"], "the picture"),
         ("left", (0, 1, 1), ["left"], "what layer first.2 'ReLU(inplace=True)' gives"),
         ("right", (0, 1, 1), ["right"], "what layer first.2 'ReLU(inplace=True)' gives"),
-        ("norm", (4, 1, 1), ["from no module, or one that was called again since", "norm"], ""),
+        ("norm", (4, 1, 1), [AGAIN, "norm"], ""),
         (
             "relu",
             (1, 2, 2),
@@ -396,8 +463,8 @@ def test_a_network_that_branches(branching: tuple[Network, Tensor, torch.Generat
             ],
             "",
         ),
-        ("last", (3,), ["last"], "from no module, or one that was called again since"),
-        ("twice", (3,), ["last", "twice"], "from no module, or one that was called again since"),
+        ("last", (3,), ["last"], AGAIN),
+        ("twice", (3,), ["last", "twice"], AGAIN),
     ],
 )
 def test_where_chains_begin(
@@ -429,7 +496,7 @@ def test_one_activation_for_all_as_in_a_resnet() -> None:
     assert changed.source.endswith("track_running_stats=True)' gives, changed in place since")
     last = trace(network, x, "flat", (5,)).steps
     assert [step.layer for step in last] == [
-        "from no module, or one that was called again since",
+        AGAIN,
         "layer relu 'ReLU(inplace=True)'",
         "layer flat 'Flatten(start_dim=1, end_dim=-1)'",
     ]

@@ -12,7 +12,11 @@ import torch
 from torch import Tensor, nn
 
 from neocog.errors import ExplanationError
+from neocog.explanations import methods
 from neocog.explanations.arithmetic import Arithmetic, half_step, place_text
+from neocog.explanations.fields import receptive_field
+from neocog.explanations.network import Network
+from neocog.explanations.questions import _is_affine
 from neocog.explanations.terms import MIXING, RENAMING, SINGLE, entry
 from neocog.layers import WORDS, parse
 from neocog.layers.blocks import BLOCKS
@@ -267,6 +271,42 @@ def test_every_word_of_the_language_has_an_entry() -> None:
         for module in placed.module().modules():
             known = entry(module) is not None or isinstance(module, ResidualModule | BranchesModule)
             assert known or type(module) is nn.Sequential, f"'{word}' is made of {type(module).__name__}"
+
+
+def modules_of_the_language() -> Iterator[tuple[nn.Module, tuple[int, ...]]]:
+    """The module that each word makes, with random numbers inside, and the shape that it takes."""
+    examples = {"conv": "conv 2 3", "maxpool": "maxpool 2", "avgpool": "avgpool 2", "groupnorm": "groupnorm 1"}
+    for word in {*WORDS} - {*BLOCKS}:
+        shape = (8,) if word in ("linear", "softmax") else (2, 6, 6)
+        text = {**examples, "linear": "linear 3"}.get(word, word)
+        made = parse(text).place(shape)[0].module().modules()
+        module = next(each for each in made if not list(each.children()))  # a Flatten may follow, a word of its own
+        for each in module.state_dict().values():
+            each.copy_(torch.rand(each.shape) + 0.5)
+        yield module.eval(), shape
+
+
+def test_each_layer_of_the_language_is_told_apart_in_every_list() -> None:
+    """Whether a layer is affine, and whether it works on each value alone, by trying it out; the lists say the same."""
+    torch.manual_seed(5)
+    for module, shape in modules_of_the_language():
+        one, other = torch.randn(2, 1, *shape)
+        nothing = torch.zeros(1, *shape)
+        both, apart = module(one + other) + module(nothing), module(one) + module(other)
+        affine = bool((both - apart).abs().max() < 1e-4)
+        assert _is_affine(module) == affine, f"questions._AFFINE, _NORMS: {module}"
+        changed = one.clone()
+        changed[..., 0] += 1  # one column of each of two channels, or one number
+        before, after = module(one), module(changed)
+        differs = (before != after).nonzero().shape[0] if before.shape == one.shape else None
+        alone = differs is not None and differs <= (12 if len(shape) == 3 else 1)
+        assert (type(module) in {*SINGLE, nn.Identity, nn.Dropout, nn.Dropout2d}) == alone, f"terms: {module}"
+        if alone and len(shape) == 3:
+            network = Network.of(nn.Sequential(module, nn.Flatten(), nn.Linear(72, 2)), shape)
+            box = receptive_field(network, one, "0", (1, 2, 3)).box
+            assert box == (2, 3, 1, 1), f"fields._ALONE: {module}"
+    of_maps = {*SINGLE} - {nn.BatchNorm1d} | {nn.GroupNorm}
+    assert of_maps <= {*methods._OF_THE_CONVOLUTION}
 
 
 def test_each_entry_is_tested_here() -> None:

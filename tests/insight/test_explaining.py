@@ -17,6 +17,8 @@ import neocog
 from conftest import STEPS, TINY, fill
 from html_checks import check_fragment
 from neocog.errors import DataError, ExplanationError, PictureError
+from neocog.explanations.attributions import attribute
+from neocog.explanations.methods import MOST_STEPS
 from neocog.finished import Run, open_data
 from neocog.insight.explaining import explain, folder_name
 
@@ -217,3 +219,42 @@ def test_a_picture_that_cannot_be_read_is_named(place):
     Path("bad.png").write_bytes(b"no picture")
     with pytest.raises(PictureError, match=r"^cannot read 'bad\.png': it is damaged, or no picture"):
         explain(place / "run", "bad.png", nearest=False)
+
+
+def test_the_shares_of_a_trained_network_add_up(place):
+    """Each class of some pictures, against each baseline: within 1 % in no more steps than stated."""
+    for name in ("cross/3", "circle/1", "square/2"):
+        found = explain(place / "run", place / f"shapes/{name}.png", nearest=False)
+        for baseline in ("black", "mean", "white"):
+            for target in range(3):
+                options = {"baseline": baseline, "normalization": found.normalization}
+                facts = attribute(found.network, found.x, target, "integrated-gradients", **options).facts
+                assert facts["completeness_error"] < 0.01
+                assert facts["steps"] <= MOST_STEPS
+
+
+def test_a_class_may_be_named_by_a_number_and_a_method_by_its_name_alone():
+    model = nn.Sequential(nn.Flatten(), nn.Linear(4, 3))
+    found = explain(model, torch.rand(1, 2, 2), target=2, methods="occlusion")
+    assert (found.target, found.methods) == (2, ("occlusion",))
+    with pytest.raises(ExplanationError, match=r"^unknown class '9'; "):
+        explain(model, torch.rand(1, 2, 2), target=9)
+    with pytest.raises(ExplanationError, match=r"^no method is given; leave methods out for all that fit, or name "):
+        explain(model, torch.rand(1, 2, 2), methods=[])
+
+
+def test_what_belongs_to_a_run_is_refused_for_others(place, cross):
+    for what, kind in ((nn.Linear(1, 1), "Linear"), (neocog.load(place / "run"), "Classifier")):
+        for name in ("data", "model", "device"):
+            with pytest.raises(ExplanationError) as refused:
+                explain(what, cross.picture, **{name: "cpu"})
+            assert str(refused.value) == (
+                f"{name} belongs to a run, and a {kind} was given; leave {name} out, or give the run"
+            )
+
+
+def test_a_network_whose_weights_are_lost_is_refused():
+    model = nn.Sequential(nn.Flatten(), nn.Linear(4, 3))
+    nn.init.constant_(model[1].weight, float("nan"))
+    with pytest.raises(ExplanationError, match=r"^the network answers with nan, which can't be explained: "):
+        explain(model, torch.rand(1, 2, 2))

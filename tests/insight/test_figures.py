@@ -84,6 +84,12 @@ def test_they_are_named_in_any_way(run):
         "unknown figure 'confuson'; did you mean 'confusion'? "
         "Known: classes, confusion, curves, kernels, mistakes, reliability, samples"
     )
+    for none in ([], "", " , "):
+        with pytest.raises(NeocogError) as told:
+            neocog.plot(run, only=none)
+        assert str(told.value) == (
+            "no figure was named; give some of samples, curves, confusion, classes, reliability, kernels, mistakes"
+        )
 
 
 def test_what_they_say_are_the_numbers_of_the_run(run, undrawn, monkeypatch):
@@ -170,7 +176,8 @@ def test_what_can_not_be_drawn_is_left_out_with_a_reason(run, undrawn, monkeypat
     monkeypatch.setattr(Run, "validation", None)
     drawn, left_out = draw(run)
     assert [each.name for each in drawn] == ["curves", "kernels"]
-    measured = [f"no figure '{name}': no part of the data was measured" for name in ("confusion", "classes")]
+    why = f"run '{run.path}' was measured on no part of its data; train again with a validation or test part"
+    measured = [f"no figure '{name}': {why}" for name in ("confusion", "classes")]
     assert left_out[1:3] == measured
 
 
@@ -217,7 +224,10 @@ def test_the_first_kernels_of_any_network(run, monkeypatch):
 
     with pytest.raises(RunError) as told:
         first_kernels(changed(run, "avgpool 2 | flatten | linear classes"))
-    assert str(told.value) == "the network has no convolution, and no linear layer that reads the picture itself"
+    assert str(told.value) == (
+        f"the network of run '{run.path}' has no convolution, and no linear layer that reads the picture itself, so it "
+        "has no kernels to show"
+    )
 
 
 def test_the_kernels_of_code_are_drawn_where_they_can_be_told(run, monkeypatch):
@@ -232,7 +242,8 @@ def test_the_kernels_of_code_are_drawn_where_they_can_be_told(run, monkeypatch):
     with pytest.raises(RunError) as told:
         first_kernels(run)
     assert str(told.value) == (
-        "the network is code of your own, and its weights don't tell which convolution is the first"
+        f"the network of run '{run.path}' is code of your own, and its weights don't tell which convolution is the "
+        "first"
     )
 
 
@@ -258,23 +269,24 @@ def test_places_that_can_not_be_written_are_refused(run, monkeypatch):
             refuse()
         reason = str(told.value).removeprefix(f"cannot write '{run.path}/figures': ").removesuffix(f"; {mend}")
         assert reason in ("Not a directory", "File exists")
-    monkeypatch.setattr("os.access", lambda *_: False)
-    with pytest.raises(RunError) as told:
-        check_folder(run, Path("new"))
-    assert str(told.value) == f"cannot write 'new': Permission denied; {mend}"
+    (run.path / "figures").unlink()
+    monkeypatch.setattr("os.access", lambda *_, **__: False)
+    places = ((None, f"{run.path}/figures", mend), (Path("new"), "new", "give a --out in a place that can be written"))
+    for out, place, mend in places:
+        with pytest.raises(RunError) as told:
+            check_folder(run, out)
+        assert str(told.value) == f"cannot write '{place}': Permission denied; {mend}"
 
 
-def test_a_folder_of_ones_own_is_new_or_empty(run):
+def test_a_folder_of_ones_own_is_new(run):
     assert check_folder(run, None) == run.path / "figures"
     assert check_folder(run, Path("a/b")) == Path("a/b")
     Path("empty").mkdir()
-    assert check_folder(run, Path("empty")) == Path("empty")
-    Path("full").mkdir()
-    Path("full/mine.txt").write_text("x")
-    for place, what in (("full", "is not empty"), ("full/mine.txt", "is no folder")):
+    Path("mine.txt").write_text("x")
+    for place in ("empty", "mine.txt"):
         with pytest.raises(RunError) as told:
             check_folder(run, Path(place))
-        assert str(told.value) == f"'{place}' {what}, and nothing is overwritten; give another --out"
+        assert str(told.value) == f"directory '{place}' exists already and is never overwritten; give another --out"
 
 
 def test_every_figure_has_a_name_of_its_own():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -140,6 +141,30 @@ def test_duplicates_are_named_with_both_labels(run) -> None:
     assert mistakes(run, duplicates=False).duplicates is None
 
 
+def test_who_asks_for_classes_gets_no_duplicates_unless_told(run) -> None:
+    for asked in ({"true": "circle"}, {"pred": "square"}):
+        found = mistakes(run, **asked)
+        assert found.duplicates is None
+        assert not any("duplicates" in note for note in found.notes)
+    assert mistakes(run, true="circle", duplicates=True).duplicates
+
+
+def test_a_calibrated_run_is_asked_for_its_own_probabilities(trained, run, tmp_path) -> None:
+    before = mistakes(run)
+    # Softened by 4, the 90 % of row 0 would be 52 %, and no label would be suspect.
+    neocog.calibrate(run)
+    calibrated = json.loads((run / "calibration.json").read_text(encoding="utf-8"))
+    (run / "calibration.json").write_text(json.dumps({**calibrated, "temperature": 4.0}), encoding="utf-8")
+    assert Run.open(run).test.probabilities[0].max() == pytest.approx(0.9**0.25 / (0.9**0.25 + 2 * 0.05**0.25))
+    after = mistakes(run)
+    assert (after.items, after.label_errors) == (before.items, before.label_errors)
+    remark = "probabilities are the network's own, at temperature 1, not those that calibrate has fitted"
+    assert remark in after.notes and remark not in before.notes
+    # Together with a run that isn't calibrated, the mean is of probabilities of one kind.
+    other = answering(trained, tmp_path / "two", {0: (1, 0.7)})
+    assert mistakes(run, other).label_errors[0].probability == pytest.approx((0.9 + 0.7) / 2)
+
+
 def test_where_it_takes_long_duplicates_have_to_be_asked_for(run, monkeypatch) -> None:
     monkeypatch.setattr(mistake_finding, "MOST_PAIRS", 36 * 15 - 1)
     found = mistakes(run)
@@ -179,7 +204,7 @@ def test_what_cannot_be_asked_is_one_line(run) -> None:
         "true and pred are both 'cross', which is no mistake; give two classes"
     )
     for top in (0, -1, 1.5, True):
-        assert refused(RecipeError, run, top=top) == f"top = {top}: give a whole number of 1 or more"
+        assert refused(NeocogError, run, top=top) == f"top = {top}: give a whole number of 1 or more"
     assert refused(RecipeError, run, split="train") == "split 'train': give val or test"
 
 

@@ -113,6 +113,7 @@ def test_the_training_mode_and_the_streams_are_left_alone(shapes_run, log) -> No
 def test_one_name_is_enough_and_the_order_is_ours(shapes_run, log) -> None:
     assert [curve.name for curve in stress(shapes_run, only="blur").curves] == ["blur"]
     assert [curve.name for curve in stress(shapes_run, only=["noise", "shift"]).curves] == ["shift", "noise"]
+    assert [curve.name for curve in stress(shapes_run, only="shift, blur").curves] == ["shift", "blur"]
 
 
 def refused(kind: type[NeocogError], run, **words) -> str:
@@ -123,12 +124,13 @@ def refused(kind: type[NeocogError], run, **words) -> str:
 
 def test_what_cannot_be_done_is_one_line(shapes_run, log) -> None:
     assert refused(RecipeError, shapes_run, split="train") == "split 'train': give val or test"
-    assert refused(RecipeError, shapes_run, only=["noise", "shfit"]) == (
+    assert refused(NeocogError, shapes_run, only=["noise", "shfit"]) == (
         "unknown change 'shfit'; did you mean 'shift'? Known: blur, contrast, inversion, noise, rotation, scale, shift"
     )
-    assert refused(RecipeError, shapes_run, only=[]) == (
-        "no change was named; give some of shift, rotation, scale, noise, blur, contrast, inversion"
-    )
+    for none in ([], "", ","):
+        assert refused(NeocogError, shapes_run, only=none) == (
+            "no change was named; give some of shift, rotation, scale, noise, blur, contrast, inversion"
+        )
     assert refused(RunError, "nowhere") == (
         "there is no run directory 'nowhere'; `neocog train` prints where a run lies"
     )

@@ -9,8 +9,7 @@ import pytest
 from chart_checks import check_layout, written
 
 from neocog.evaluation import Mistake
-from neocog.plots.broken import plot_broken
-from neocog.plots.listed import plot_duplicates, plot_label_errors, plot_listed
+from neocog.plots import plot_broken, plot_duplicates, plot_label_errors, plot_listed
 from neocog.statistics.mistakes import Duplicate, LikelyLabelError, Mistakes
 from neocog.statistics.stress import Broken, StressCurve, StressTest
 
@@ -39,9 +38,9 @@ def listed(name: str = "9", channels: int = 1) -> Mistakes:
 
 def broken(name: str = "9", channels: int = 1, many: int = 6) -> StressTest:
     curves = (
-        StressCurve("shift", "shift", "pixels", (0, 1), (90, 80), 100, 0.1),
-        StressCurve("scale", "scale", "factor", (1, 1.1), (90, 80), 100, 0.1),
-        StressCurve("inversion", "inversion", "share", (0, 0.1), (90, 80), 100, 0.1),
+        StressCurve("shift", "pixels", (0, 1), (90, 80), 100, 0.1),
+        StressCurve("scale", "factor", (1, 1.1), (90, 80), 100, 0.1),
+        StressCurve("inversion", "share", (0, 0.1), (90, 80), 100, 0.1),
     )
     first = [
         Broken(3, "x", "4", name, curve.name, curve.strengths[1], pixels(channels), 0.876, pixels(channels))

@@ -156,7 +156,7 @@ def test_texts_tell_the_error_its_interval_and_the_temperature():
         f"{100 * high:.2f}, n = 200 pictures; a network as right as it is sure would have "
         f"{100 * evaluation.ece_by_chance:.2f} by chance). Bars: 95 % Wilson intervals. Dashed: as often right as "
         "sure; above it right more often. At the right the same pictures, logarithmic in 100 % − x. "
-        "Probabilities are softened with temperature 1.25.",
+        "Probabilities at temperature 1.25.",
     ]
 
 

@@ -13,8 +13,8 @@ from neocog.errors import NeocogError
 from neocog.plots.stress import plot_stress
 from neocog.statistics.stress import StressCurve, StressTest
 
-SHIFT = StressCurve("shift", "shift", "pixels", (0, 1, 2), (90, 80, 20), 100, guess=0.1)
-CONTRAST = StressCurve("contrast", "contrast", "factor", (1, 0.5, 0.2), (90, 90, 85), 100, guess=0.1)
+SHIFT = StressCurve("shift", "pixels", (0, 1, 2), (90, 80, 20), 100, guess=0.1)
+CONTRAST = StressCurve("contrast", "factor", (1, 0.5, 0.2), (90, 90, 85), 100, guess=0.1)
 
 
 def stressed(*curves, n=100):
@@ -23,9 +23,7 @@ def stressed(*curves, n=100):
 
 def many(count):
     names = ["shift", "rotation", "a change with a rather long title", "noise", "blur", "contrast", "inversion", "last"]
-    return stressed(
-        *(StressCurve(name, name, "units", (0, 1, 5, 30), (90, 70, 40, 12), 100, 0.1) for name in names[:count])
-    )
+    return stressed(*(StressCurve(name, "units", (0, 1, 5, 30), (90, 70, 40, 12), 100, 0.1) for name in names[:count]))
 
 
 def cases():
@@ -33,7 +31,7 @@ def cases():
         "two": stressed(SHIFT, CONTRAST),
         "one": stressed(SHIFT),
         "seven": many(7),
-        "no guess": stressed(StressCurve("noise", "noise", "grey levels", (0, 8), (100, 100), 100)),
+        "no guess": stressed(StressCurve("noise", "grey levels", (0, 8), (100, 100), 100)),
     }
 
 

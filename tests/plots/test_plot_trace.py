@@ -103,10 +103,16 @@ def test_bars_are_as_long_as_what_they_stand_for(network: Network) -> None:
 
 def test_the_largest_of_a_window_is_outlined(network: Network) -> None:
     figure = plot_trace(traced(network, "4", 0, 0, 0))
-    (axes,) = figure.axes
-    assert len([patch for patch in axes.patches if isinstance(patch, Rectangle)]) == 1
-    assert any(text.startswith("the largest is ") for text in texts(figure))
-    assert "padding is drawn as 0" in texts(figure)[-1]
+    *products, window = figure.axes
+    assert [axes.get_label() for axes in figure.axes] == ["input", "weights", "products", "input"]
+    assert not any(isinstance(patch, Rectangle) for axes in products for patch in axes.patches)
+    assert len([patch for patch in window.patches if isinstance(patch, Rectangle)]) == 1
+    said = texts(figure)
+    assert said.index("channel 0: what maxpool takes") > said.index(
+        next(text for text in said if "channel adds" in text)
+    )
+    assert any(text.startswith("the largest is ") for text in said)
+    assert "padding of a window is drawn as 0" in said[-1]
 
 
 @pytest.mark.parametrize(

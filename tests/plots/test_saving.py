@@ -13,6 +13,7 @@ from figures import worked
 from neocog.errors import NeocogError
 from neocog.kernels import kernel
 from neocog.plots import plot_convolution, plot_kernel, plot_window, save_figure
+from neocog.plots.saving import figure_bytes
 
 
 @pytest.mark.parametrize(("suffix", "start"), [(".png", b"\x89PNG"), (".svg", b"<?xml"), (".PDF", b"%PDF")])
@@ -32,6 +33,12 @@ def test_a_png_has_160_dots_an_inch():
     with Image.open(save_figure(figure, "sobel.png")) as picture:
         assert picture.size == tuple(math.floor(160 * inches) for inches in figure.get_size_inches())
         assert {"Software", "Creation Time"} & set(picture.info) == set()
+
+
+@pytest.mark.parametrize("kind", ["png", "svg", "pdf"])
+def test_the_bytes_are_those_of_the_file(kind):
+    figure = plot_kernel(kernel("sobel"))
+    assert figure_bytes(figure, kind) == save_figure(figure, f"sobel.{kind}").read_bytes()
 
 
 def test_an_svg_is_well_formed_and_undated():
@@ -66,12 +73,14 @@ def test_overwriting_is_done_when_asked_for_and_never_half(monkeypatch):
     Path("a.png").write_bytes(b"mine")
     figure = plot_kernel(kernel("sobel"))
 
-    def full_disk(place: Path, **_: object) -> None:
-        place.write_bytes(b"half")
+    whole = Path.write_bytes
+
+    def full_disk(place: Path, content: bytes) -> None:
+        whole(place, content[:9])
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as patch, pytest.raises(NeocogError) as caught:
-        patch.setattr(figure, "savefig", full_disk)
+        patch.setattr(Path, "write_bytes", full_disk)
         save_figure(figure, "a.png", overwrite=True)
     assert str(caught.value) == "cannot write 'a.png': No space left on device; give a place that can be written"
     assert [(path.name, path.read_bytes()) for path in Path().iterdir()] == [("a.png", b"mine")]

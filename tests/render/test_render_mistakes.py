@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 from goldens import check_golden
@@ -43,6 +44,13 @@ def test_several_runs_and_many_of_everything() -> None:
         notes=(),
     )
     check_golden("mistakes-several.txt", mistakes_text(many))
+
+
+def test_a_share_is_never_rounded_down_to_nothing_or_up_to_all() -> None:
+    sure = Mistake(4, None, "5", "3", 0.999999, 0.000001)
+    text = mistakes_text(replace(ONE, items=(sure,), errors=1, n=100_000))
+    assert "1 of 100,000 pictures (< 0.01 %), test part" in text
+    assert ("> 99.99 %", "< 0.01 %") in [tuple(re.findall(r"[<>] [\d.]+ %", line)) for line in text.splitlines()]
 
 
 def test_nothing_found() -> None:

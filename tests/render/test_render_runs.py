@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from neocog.render.runs import (
     calibration_text,
     evaluation_markdown,
     evaluation_text,
+    predictions_text,
     summary_markdown,
     summary_text,
     temperature_text,
@@ -302,7 +304,44 @@ def test_a_matrix_too_wide_for_text_stands_in_markdown_only():
 def test_of_many_classes_the_worst_are_shown():
     text = evaluation_text(evaluation(30))
     assert "the 20 of 30 classes with the lowest F1:" in text
-    assert text.split("\n\n")[4].count("\nclass ") == 20
+    assert len(re.findall(r"\nclass \d", text.split("\n\n")[3])) == 20
+
+
+def test_classes_without_answers_or_pictures_have_no_precision_or_recall():
+    found = evaluate_predictions(np.eye(4)[[0, 0, 2, 0]], [0, 1, 0, 0], list("abcd"), "test")
+    rows = [line.split("  ") for line in evaluation_text(found).split("\n\n")[3].split("\n")]
+    cells = {row[0]: [cell.strip() for cell in row[1:] if cell.strip()] for row in rows[2:]}
+    assert cells["a"] == ["66.67 (20.77–93.85)", "66.67 (20.77–93.85)", "66.67", "3"]
+    assert cells["b"] == ["—", "0.00 (0.00–79.35)", "0.00", "1"]
+    assert cells["c"] == ["0.00 (0.00–79.35)", "—", "0.00", "0"]
+    assert cells["d"] == ["—", "—", "0.00", "0"]
+
+
+def test_nearly_certain_is_not_certain():
+    top = [{"class": "four", "probability": 0.9999946}, {"class": "nine", "probability": 5.4e-6}]
+    text = predictions_text([{"picture": "4.png", "top": top, "note": None}])
+    assert text.split("\n")[1] == "4.png    four > 99.99 %  nine < 0.01 %"
+    assert train_text({**RESULTS, "test_accuracy": 0.99996}).startswith("test accuracy       > 99.99 %")
+
+
+@pytest.mark.parametrize(
+    ("made", "commands"),
+    [
+        ([], None),
+        (["report.html"], "`neocog report 'my run'`"),
+        (["figures"], "`neocog plot 'my run'`"),
+        (["report.html", "figures"], "`neocog report 'my run'` and `neocog plot 'my run'`"),
+    ],
+)
+def test_what_a_calibration_leaves_as_it_was(made, commands, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in made:
+        (Path("my run") / name).mkdir(parents=True)
+    plain, text = calibration_text(calibration()), calibration_text(calibration(), Path("my run"))
+    assert text.removeprefix(plain).lstrip("\n").replace("\n", " ") == (
+        f"what was drawn before shows the probabilities as they were; anew with {commands}" if commands else ""
+    )
+    assert all(cell_len(each) <= 100 for each in text.split("\n"))
 
 
 def test_no_mistakes_need_no_matrix():

@@ -20,9 +20,9 @@ def broken(name: str, change: str, strength: float) -> Broken:
 
 def stress() -> StressTest:
     curves = (
-        StressCurve("shift", "shift", "pixels", (0, 1.0, 2.0), (990, 900, 300), 1000, 0.1, "drawn for each picture"),
-        StressCurve("scale", "scale", "factor", (1, 1.1, 2), (990, 980, 970), 1000, 0.1, "larger or smaller"),
-        StressCurve("inversion", "inversion", "share", (0, 0.1, 1), (990, 800, 100), 1000, 0.1),
+        StressCurve("shift", "pixels", (0, 1.0, 2.0), (990, 900, 300), 1000, 0.1, "drawn for each picture"),
+        StressCurve("scale", "factor", (1, 1.1, 2), (990, 980, 970), 1000, 0.1, "larger or smaller"),
+        StressCurve("inversion", "share", (0, 0.1, 1), (990, 800, 100), 1000, 0.1),
     )
     first = (
         *(broken(f"mnist/train/{number}", "shift", 1.0) for number in range(5)),
@@ -37,7 +37,7 @@ def test_the_whole_text() -> None:
 
 def test_no_line_is_wider_than_a_page_where_all_is_right() -> None:
     strengths = (0, 5, 10, 15, 20, 30, 45)
-    sure = StressCurve("rotation", "rotation", "degrees", strengths, (10**6,) * 7, 10**6, 0.1, "drawn")
+    sure = StressCurve("rotation", "degrees", strengths, (10**6,) * 7, 10**6, 0.1, "drawn")
     text = stress_text(replace(stress(), curves=(sure,), first=()))
     assert max(len(line) for line in text.splitlines()) <= 100
     assert text.splitlines()[-3:] == [
@@ -47,8 +47,15 @@ def test_no_line_is_wider_than_a_page_where_all_is_right() -> None:
     ]
 
 
+def test_a_share_is_never_rounded_up_to_all() -> None:
+    almost = StressCurve("shift", "pixels", (0, 1), (10**6 - 1, 10**6 - 2), 10**6, 0.1)
+    lines = stress_text(replace(stress(), accuracy=1 - 1e-6, curves=(almost,), first=())).splitlines()
+    assert "> 99.99 % (95 % interval " in lines[1]
+    assert "accuracy, %    > 99.99" in lines
+
+
 def test_a_network_that_only_guesses_has_no_lead() -> None:
-    poor = StressCurve("noise", "noise", "grey levels", (0, 4), (10, 9), 100, 0.1)
+    poor = StressCurve("noise", "grey levels", (0, 4), (10, 9), 100, 0.1)
     assert "unchanged it is no better than guessing, so there is no lead to lose" in stress_text(
         replace(stress(), curves=(poor,), first=())
     )

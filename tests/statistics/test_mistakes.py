@@ -92,4 +92,7 @@ def test_it_says_in_short_what_was_asked() -> None:
 def test_a_notebook_shows_names_as_names() -> None:
     shown = found()._repr_html_()
     assert "a&lt;b.png" in shown and "a<b.png" not in shown
+    evil = found(true="<script>alert(1)</script>", pred='"><img src=x>')._repr_html_()
+    assert "<script" not in evil and "<img" not in evil
+    assert "true &lt;script&gt;alert(1)&lt;/script&gt;, predicted &quot;&gt;&lt;img src=x&gt;)</p>" in evil
     assert "<p>5 of 200 pictures wrong (test part, true cat)</p>" in shown

@@ -12,9 +12,7 @@ from neocog.statistics.stress import Broken, StressCurve, StressTest
 
 
 def curve(*correct: int, guess: float = 0.1, strengths: tuple[float, ...] | None = None) -> StressCurve:
-    return StressCurve(
-        "shift", "shift", "pixels", strengths or tuple(range(len(correct))), correct, 100, guess, "drawn"
-    )
+    return StressCurve("shift", "pixels", strengths or tuple(range(len(correct))), correct, 100, guess, "drawn")
 
 
 def test_accuracies_and_their_wilson_intervals() -> None:
@@ -76,3 +74,9 @@ def test_it_says_in_short_what_it_found() -> None:
     )
     assert repr(stress()) == "<StressTest of 'runs/a' on validation: shift>"
     assert "20.00 % at 2 pixels" in stress()._repr_html_()
+
+
+def test_nothing_is_rounded_up_to_all() -> None:
+    almost = StressCurve("shift", "pixels", (0, 1), (10**6 - 1, 10**6 - 2), 10**6, 0.1)
+    found = StressTest("runs/a", "test", 10**6, 1 - 1e-6, (almost,), ())
+    assert str(found) == ("> 99.99 % of 1,000,000 unchanged pictures (test part)\nshift: > 99.99 % at 1 pixel")

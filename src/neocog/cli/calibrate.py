@@ -25,4 +25,4 @@ def calibrate(run: Annotated[Path, typer.Argument(help="A run directory.")], jso
     if json:
         print_json({"run": str(run), **found.as_dict()})
     else:
-        typer.echo(calibration_text(found))
+        typer.echo(calibration_text(found, run))

@@ -29,11 +29,11 @@ def evaluate(
 
     with data_progress() as progress:
         found = evaluate_run(run, split=split, data=data, model=model, device=device, progress=progress, tell=tell)
-    opened = Run.open(run)
-    openings = opened.test_openings
+    measured = Run.open(run)
+    openings = measured.test_openings
     if json:
         print_json({"run": str(run), **found.as_dict(), "test_openings": openings})
     else:
-        typer.echo(evaluation_text(found, opened.calibration))
+        typer.echo(evaluation_text(found, measured.calibration))
         if found.split == "test":
             typer.echo(f"\nthe run's own test part: opened {openings} time{'s' * (openings > 1)}")

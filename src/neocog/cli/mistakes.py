@@ -22,7 +22,7 @@ def mistakes(
         bool | None,
         typer.Option(
             "--duplicates/--no-duplicates",
-            help="Look for them among the training pictures (default: where it takes seconds).",
+            help="Look for them among the training pictures (default: if it takes seconds, without --true, --pred).",
             show_default=False,
         ),
     ] = None,

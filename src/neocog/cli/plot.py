@@ -19,7 +19,7 @@ def plot(
         ),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(help="A new or empty folder (default: RUN/figures, made anew).", metavar="DIR")
+        Path | None, typer.Option(help="A new folder (default: RUN/figures, made anew).", metavar="DIR")
     ] = None,
     format_: Annotated[
         str | None, typer.Option("--format", help="One of the two kinds of files (default: both).", metavar="png|svg")

@@ -26,7 +26,8 @@ def stress(
 ) -> None:
     """See how a classifier stands changed pictures: shift, rotation, scale, noise, blur, contrast, inversion.
 
-    Each change has graded strengths. What --split test measures is noted as an opening of the test part.
+    Each change has graded strengths, so every picture is classified about 40 times; --only takes less. What --split
+    test measures is noted as an opening of the test part.
 
     Example: neocog stress runs/fast-mnist-1 --only shift,noise --out stress
     """
@@ -41,7 +42,7 @@ def stress(
         found = stress_run(
             run,
             split=split,
-            only=None if only is None else [name.strip() for name in only.split(",") if name.strip()],
+            only=only,
             data=data,
             model=model,
             device=device,

@@ -86,6 +86,12 @@ class Split:
     def __len__(self) -> int:
         return len(self.labels)
 
+    @property
+    def numbers(self) -> np.ndarray[Any, np.dtype[np.int64]]:
+        """(N,) the place of each picture in its data set; of pictures with names of their own, the place in here."""
+        indices = self.names.indices if isinstance(self.names, NumberedNames) else range(len(self))
+        return np.asarray(indices, dtype=np.int64)
+
 
 @dataclass(frozen=True)
 class Source:

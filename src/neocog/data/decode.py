@@ -354,6 +354,8 @@ def explained(error: Exception) -> Unreadable:
     """A library's exception as reason and mend."""
     if isinstance(error, FileNotFoundError):
         return Unreadable("there is no such file", "check the path")
+    if isinstance(error, IsADirectoryError):
+        return Unreadable("it is a folder", "give one picture in it")
     if isinstance(error, OSError) and error.strerror:
         return Unreadable(error.strerror.lower(), "check the path and its permissions")
     if isinstance(error, UnidentifiedImageError):

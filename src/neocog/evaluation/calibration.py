@@ -22,11 +22,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from neocog.errors import DataError
-from neocog.evaluation.checks import refuse_nonsense
+from neocog.evaluation.checks import AT_ONCE, LEAST, refuse_nonsense
 
-LEAST = float(np.finfo(np.float32).tiny)
 COLDEST, HOTTEST = 0.05, 20.0
-_AT_ONCE = 4096  # pictures whose float64 copies are in memory at a time
 _FIGURES = ("loss_before", "loss_after", "ece_before", "ece_after", "loss_change")
 
 
@@ -120,8 +118,8 @@ def fit_temperature(probabilities: ArrayLike, labels: ArrayLike) -> float:
     def loss(log_temperature: float) -> float:
         inverse = math.exp(-log_temperature)
         return sum(
-            float(_log_sum_exp(beyond_NC[start : start + _AT_ONCE] * inverse).sum())
-            for start in range(0, len(beyond_NC), _AT_ONCE)
+            float(_log_sum_exp(beyond_NC[start : start + AT_ONCE] * inverse).sum())
+            for start in range(0, len(beyond_NC), AT_ONCE)
         ) / len(beyond_NC)
 
     bounds = math.log(COLDEST), math.log(HOTTEST)
@@ -146,8 +144,8 @@ def softened(
     if temperature == 1:
         return probabilities_NC
     found_NC = np.empty_like(probabilities_NC, dtype=np.float32)
-    for start in range(0, len(probabilities_NC), _AT_ONCE):
-        rows = slice(start, start + _AT_ONCE)
+    for start in range(0, len(probabilities_NC), AT_ONCE):
+        rows = slice(start, start + AT_ONCE)
         if logits_NC is None:
             scores_NC = np.log(np.maximum(probabilities_NC[rows].astype(np.float64), LEAST))
         else:

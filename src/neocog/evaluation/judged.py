@@ -17,9 +17,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from neocog.errors import DataError
-from neocog.evaluation.calibration import LEAST
-from neocog.evaluation.checks import refuse_nonsense
-from neocog.evaluation.intervals import CONFIDENCE, finite_ends, picture_interval, wilson_interval
+from neocog.evaluation.checks import AT_ONCE, LEAST, probabilities_and_losses, refuse_nonsense
+from neocog.evaluation.intervals import CONFIDENCE, finite_ends, picture_interval, wilson_interval, wilson_intervals
 from neocog.evaluation.reliability import (
     ECE_METHOD,
     ReliabilityBin,
@@ -41,6 +40,8 @@ WILSON_METHOD = f"Wilson, {CONFIDENCE * 100:g} %"
 LOSS_METHOD = f"Wilson of the share of mistakes, Student's t of right and of wrong pictures, {CONFIDENCE * 100:g} %"
 METHODS = {
     "accuracy": WILSON_METHOD,
+    "precision": WILSON_METHOD,
+    "recall": WILSON_METHOD,
     "top_k": WILSON_METHOD,
     "macro_f1": AROUND_METHOD,
     "kappa": AROUND_METHOD,
@@ -118,6 +119,16 @@ class Evaluation:
     def support(self) -> NDArray[np.int64]:
         """(C,) how many pictures each class has."""
         return np.asarray(self.confusion.sum(axis=1), dtype=np.int64)
+
+    @cached_property
+    def precision_intervals(self) -> NDArray[np.float64]:
+        """(C, 2) the 95 % Wilson interval of each class's precision; NaN where no answer named the class."""
+        return wilson_intervals(np.diag(self.confusion), self.confusion.sum(axis=0))
+
+    @cached_property
+    def recall_intervals(self) -> NDArray[np.float64]:
+        """(C, 2) the 95 % Wilson interval of each class's recall; NaN where the class has no pictures."""
+        return wilson_intervals(np.diag(self.confusion), self.support)
 
     @property
     def macro_f1(self) -> float:
@@ -260,7 +271,9 @@ class Evaluation:
                 {
                     "class": name,
                     "precision": float(self.precision[place]),
+                    "precision_interval": finite_ends(tuple(self.precision_intervals[place].tolist())),
                     "recall": float(self.recall[place]),
+                    "recall_interval": finite_ends(tuple(self.recall_intervals[place].tolist())),
                     "f1": float(self.f1[place]),
                     "support": int(self.support[place]),
                 }
@@ -339,21 +352,18 @@ def evaluate_predictions(
     >>> print(evaluation)
     66.67 % (20.77–93.85, 95 % Wilson, n = 3)
     """
-    scores_NC = np.asarray(predictions, dtype=np.float64)
+    scores_NC = np.asarray(predictions)
     labels_N = np.asarray(labels)
     refuse_nonsense(scores_NC, labels_N, len(classes), logits)
     labels_N = labels_N.astype(np.int64)
-    rows = np.arange(len(labels_N))
-    if logits:
-        shifted_NC = scores_NC - scores_NC.max(axis=1, keepdims=True)
-        log_NC = shifted_NC - np.log(np.exp(shifted_NC).sum(axis=1, keepdims=True))
-        probabilities_NC = np.exp(log_NC)
-        losses_N = -log_NC[rows, labels_N]
-    else:
-        probabilities_NC = scores_NC
-        losses_N = -np.log(np.maximum(scores_NC[rows, labels_N], LEAST))
+    stored_NC = np.empty(scores_NC.shape, dtype=np.float32)
+    losses_N = np.empty(len(labels_N))
+    for start in range(0, len(labels_N), AT_ONCE):
+        some = slice(start, start + AT_ONCE)
+        stored_NC[some], losses_N[some] = probabilities_and_losses(
+            scores_NC[some].astype(np.float64), labels_N[some], logits
+        )
 
-    stored_NC = probabilities_NC.astype(np.float32)
     # Judged by what is stored, so that the same file gives the same confusion later.
     count = len(classes)
     pairs = labels_N * count + stored_NC.argmax(axis=1)
@@ -364,7 +374,7 @@ def evaluate_predictions(
         classes=tuple(str(name) for name in classes),
         labels=labels_N,
         probabilities=stored_NC,
-        indices=rows if indices is None else np.asarray(indices, dtype=np.int64),
+        indices=np.arange(len(labels_N)) if indices is None else np.asarray(indices, dtype=np.int64),
         names=None if names is None else tuple(names),
         loss=float(losses_N.mean()) + 0.0,  # no minus zero
         confusion=confusion,

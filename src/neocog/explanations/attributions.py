@@ -5,7 +5,7 @@ What is shared out is the logit of the class, before softmax, as against a basel
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from neocog.data import Progress
 from neocog.data.batches import Normalization
 from neocog.errors import ExplanationError, unknown
 from neocog.explanations import methods as ways
@@ -28,8 +29,6 @@ TITLES = {
     "occlusion": "Occlusion",
 }
 _QUICK_STEPS = 32  # of integrated gradients where only the order of its values counts
-
-Tell = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,25 +112,35 @@ def fitting(network: Network) -> tuple[str, ...]:
     return tuple(name for name in METHODS if name != "grad-cam" or network.last_convolution() is not None)
 
 
+def known_methods(methods: str | Iterable[str] | None) -> tuple[str, ...] | None:
+    """The methods asked for, each once; None, as given, for all that fit. Refuses unknown ones, and none at all."""
+    if methods is None:
+        return None
+    names = tuple(dict.fromkeys([methods] if isinstance(methods, str) else methods))
+    if not names:
+        raise ExplanationError(f"no method is given; leave methods out for all that fit, or name {', '.join(METHODS)}")
+    for name in names:
+        if name not in METHODS:
+            raise ExplanationError(unknown("method", name, METHODS))
+    return names
+
+
 def attributions(
     network: Network,
     x_1CHW: Tensor,
     target: int,
     *,
-    methods: Iterable[str] | None = None,
+    methods: str | Iterable[str] | None = None,
     baseline: str = "black",
     normalization: Normalization | None = None,
-    progress: Tell | None = None,
+    progress: Progress | None = None,
 ) -> tuple[Attribution, ...]:
     """The maps of several methods, all that fit unless given, each with all its checks.
 
     Integrated gradients answers for completeness; each map for deletion, insertion and randomisation, and for agreement
     where there are others. See `attribute` for the rest, and `checks` for what each asks.
     """
-    names = tuple(dict.fromkeys(methods)) if methods is not None else fitting(network)
-    for name in names:
-        if name not in METHODS:
-            raise ExplanationError(unknown("method", name, METHODS))
+    names = known_methods(methods) or fitting(network)
     question = Question.make(network, x_1CHW, target, baseline, normalization)
     tell = progress or (lambda *_: None)
     total = 2 * len(names) + 1

@@ -40,6 +40,7 @@ MOST_STAGES = 5
 ALIKE = 0.5  # a correlation of ranks from which two maps share a quarter of their variance
 _UNTESTED = "not tested"
 _FLAT = "the map has one value everywhere"
+_NOTHING = "the picture is its own baseline, so there is nothing to share out"
 ONE_IN_20 = 1.645  # deviations of a normal variable
 
 
@@ -53,15 +54,16 @@ class Check:
     bound: float
     text: str  # one line, with numbers
     stages: tuple[float, ...] = ()  # of the randomisation: the likeness as more and more layers are redrawn
+    unanswered: str = ""  # why it fails without numbers that could be compared; empty where there are such
 
     @property
     def short(self) -> str:
-        """The two numbers: "0.57, not below 0.13"."""
+        """The two numbers, "0.57, not below 0.13", or why there are none."""
+        if self.unanswered:
+            return self.unanswered
         side = "above" if self.name in ("insertion", "agreement") else "below"
         percent = self.name == "completeness"
         value, bound = (f"{100 * each:.2g} %" if percent else f"{each:.3f}" for each in (self.value, self.bound))
-        if self.text == _FLAT or self.text.startswith(_UNTESTED):
-            return self.text.split(":")[0]
         return f"{value}, {side if self.passed else f'not {side}'} {bound}".replace("-", "−")
 
 
@@ -81,8 +83,8 @@ def completeness(question: Question, values_CHW: Tensor) -> Check:
     if scale > abs(change):
         text += f", as a share of {scale:.2g} because what speaks for and against cancels out"
     if not scale:
-        text = "the picture is its own baseline, so there is nothing to share out"
-    return Check("completeness", scale > 0 and error <= COMPLETE, error, COMPLETE, text)
+        return Check("completeness", False, error, COMPLETE, _NOTHING, unanswered=_NOTHING)
+    return Check("completeness", error <= COMPLETE, error, COMPLETE, text)
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,15 +128,16 @@ class Curves:
         """Deletion and insertion of one map: the checks, and the two curves.
 
         A map passes when its area differs from the mean of the random orders', to the right side, by more than 2 of
-        their deviations and by more than 0.02 of probability. Both bounds are ours; an order by chance passes one of
-        the two about once in 23 times (Student's t with 9 degrees of freedom). A map of one value has no order and
-        fails.
+        their deviations and by more than 0.02 of probability. Both bounds are ours; an order by chance passes
+        each of the two about once in 23 times (Student's t with 9 degrees of freedom). A map of one value has no order
+        and fails.
         """
         order_P = falling(map_HW)
         going, coming = self.of(order_P, inserting=False), self.of(order_P, inserting=True)
         checks = self._check(going, inserting=False), self._check(coming, inserting=True)
         if not np.ptp(map_HW):
-            checks = replace(checks[0], passed=False, text=_FLAT), replace(checks[1], passed=False, text=_FLAT)
+            first, second = (replace(check, passed=False, text=_FLAT, unanswered=_FLAT) for check in checks)
+            checks = first, second
         return checks, going, coming
 
     def _check(self, curve: Map, *, inserting: bool) -> Check:
@@ -244,11 +247,12 @@ def randomisation(question: Question, methods: Mapping[str, Method], maps: Mappi
                 likeness[name].append((signed, rank_correlation(np.abs(maps[name]), np.abs(found))))
     except (RuntimeError, TypeError, NotImplementedError) as error:
         text = f"{_UNTESTED}: the network can't be copied with other weights: {type(error).__name__}: {error}"
-        return {name: Check("randomisation", False, 1.0, ALIKE, text.split("\n")[0]) for name in methods}
+        failed = Check("randomisation", False, 1.0, ALIKE, text.split("\n")[0], unanswered=_UNTESTED)
+        return dict.fromkeys(methods, failed)
     return {
         name: _randomisation(each, len(cuts))
         if np.ptp(maps[name])
-        else Check("randomisation", False, 0.0, ALIKE, _FLAT)
+        else Check("randomisation", False, 0.0, ALIKE, _FLAT, unanswered=_FLAT)
         for name, each in likeness.items()
     }
 
@@ -273,9 +277,10 @@ def agreement(maps: Mapping[str, Map]) -> dict[str, Check]:
     """Spearman's ρ of each map with those of the other methods, on average; none for a map alone.
 
     Maps are compared by their means over cells of a seventh of the shorter side, since some are fine and some coarse.
-    The bound is 1.645/√(n − 1) for n cells, which ρ of values that have nothing to do with each other passes once in 20
-    times. Neighbouring cells, and pictures with all in their middle, are a little alike anyway; methods measure
-    different things, too, so this check says less than the others.
+    The bound is 1.645/√(n − 1) for n cells, which one ρ of values that have nothing to do with each other passes once
+    in 20 times, and the mean of several more rarely, the less those other maps are alike. Neighbouring cells, and
+    pictures with all in their middle, are a little alike anyway; methods measure different things, too, so this check
+    says less than the others.
 
     Source: S. Krishna et al., "The disagreement problem in explainable machine learning", 2022, section 4; M. G.
     Kendall, "Rank correlation methods", 1948, for the deviation 1/√(n − 1).

@@ -18,6 +18,7 @@ from neocog.data.corruptions import moved, rotated
 from neocog.data.decode import Preprocess
 from neocog.explanations.network import Network
 from neocog.predict import Classifier
+from neocog.tables import percent
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -49,7 +50,7 @@ class Flip:
     def __str__(self) -> str:
         if not self.found:
             return f"no {self.searched} changes it"
-        return f"{self.kind}, {self.detail}: {self.answer}, {self.probability * 100:.2f} %"
+        return f"{self.kind}, {self.detail}: {self.answer}, {percent(self.probability)}"
 
 
 @dataclass(frozen=True)

@@ -53,6 +53,15 @@ def every_feature_map(network: Network, x_1CHW: Tensor) -> tuple[FeatureMaps, ..
     return _seen(network, x_1CHW, network.layers)
 
 
+def as_picture(x_CHW: Tensor) -> NDArray[np.uint8]:
+    """An input of any numbers as something to look at: (H, W, 1), or (H, W, 3) of three channels."""
+    values = x_CHW.detach().float().cpu()
+    values = values if len(values) == 3 else values.mean(0, keepdim=True)
+    low, high = float(values.min()), float(values.max())
+    scaled = (values - low) / (high - low) if high > low else torch.zeros_like(values)
+    return (scaled * 255).round().to(torch.uint8).permute(1, 2, 0).numpy()
+
+
 def _seen(network: Network, x_1CHW: Tensor, layers: tuple[NamedLayer, ...]) -> tuple[FeatureMaps, ...]:
     with watched(network.model, [layer.name for layer in layers]) as seen, torch.no_grad(), float32_convolutions():
         network.model(network.given(x_1CHW))

@@ -67,6 +67,7 @@ def _window(module: Any, pads: Sequence[tuple[int, int]], x: Tensor, place: Plac
 
 
 def convolution(module: nn.Conv2d, x: Tensor, place: Place) -> Arithmetic:
+    """Σ over channels c, rows r and columns s of the window: x · w, and the bias."""
     if isinstance(module.padding, str):
         same = module.padding == "same"
         both = [
@@ -110,6 +111,7 @@ def _convolution_rounding(
 
 
 def linear(module: nn.Linear, x: Tensor, place: Place) -> Arithmetic:
+    """Σ over the numbers of a vector: x · w, and the bias."""
     given, weights = numbers(x[(0, *place[:-1])]).tolist(), numbers(module.weight[place[-1]]).tolist()
     terms = [
         Term((*place[:-1], index), value, weight, value * weight)
@@ -132,19 +134,31 @@ def _taken(x: Tensor, channel: int, rows: list[int], columns: list[int], outside
     return terms
 
 
-def _largest(terms: list[Term]) -> Arithmetic:
+def largest(terms: Sequence[Term], ours: float | None = None) -> Arithmetic:
+    """max(window); where the number that wins was traced already, `ours` stands in its place, as `value` in Python.
+
+    No maximum moves further than one of its numbers does, so the slope is 1.
+    """
     inside = [term for term in terms if term.inside]
-    value = max(term.input for term in inside)
-    where = next(term.place for term in inside if term.input == value)
-    code = (*listed("window", [exact(term.input) for term in inside]), "value = max(window)")
-    formula = f"the largest of {count_text(len(inside), 'value')}, at {place_text(where)} = {shown(value)}"
-    marked = [replace(term, mark="the largest") if term.inside and term.input == value else term for term in terms]
-    return Arithmetic(formula, code, value, 0.0, terms=tuple(marked))
+    top = max(term.input for term in inside)
+    winner = next(term for term in inside if term.input == top)
+    marked = [replace(term, mark="the largest") if term.inside and term.input == top else term for term in terms]
+    written = [exact(term.input) for term in inside]
+    value = top
+    if ours is not None:
+        place = terms.index(winner)
+        marked[place] = replace(marked[place], input=ours, product=ours)
+        written[inside.index(winner)] = "value"
+        value = max(term.input for term in marked if term.inside)
+    code = (*listed("window", written), "value = max(window)")
+    formula = f"the largest of {count_text(len(inside), 'value')}, at {place_text(winner.place)} = {shown(value)}"
+    return Arithmetic(formula, code, value, 0.0, 0.0 if ours is None else 1.0, tuple(marked))
 
 
 def max_pool(module: nn.MaxPool2d, x: Tensor, place: Place) -> Arithmetic:
+    """max over the window; the padding never wins."""
     pads = [(pad, pad) for pad in _two(module.padding)]
-    return _largest(_taken(x, place[0], *_window(module, pads, x, place), -np.inf))
+    return largest(_taken(x, place[0], *_window(module, pads, x, place), -np.inf))
 
 
 def _mean(terms: list[Term], divisor: float, dtype: torch.dtype) -> Arithmetic:
@@ -159,7 +173,7 @@ def _mean(terms: list[Term], divisor: float, dtype: torch.dtype) -> Arithmetic:
 
 
 def average_pool(module: nn.AvgPool2d, x: Tensor, place: Place) -> Arithmetic:
-    """torch's divisor: the padding counts, but not what `ceil_mode` reads beyond it."""
+    """Σ over the window / divisor, which is torch's: the padding counts, but not what `ceil_mode` reads beyond it."""
     ranges, counted = [], 1
     for axis in (0, 1):
         size, pad, kernel = x.shape[2 + axis], _two(module.padding)[axis], _two(module.kernel_size)[axis]
@@ -185,15 +199,18 @@ def _cell(module: Any, x: Tensor, place: Place) -> tuple[list[int], list[int]]:
 
 
 def adaptive_max(module: nn.AdaptiveMaxPool2d, x: Tensor, place: Place) -> Arithmetic:
-    return _largest(_taken(x, place[0], *_cell(module, x, place), -np.inf))
+    """max over the cell."""
+    return largest(_taken(x, place[0], *_cell(module, x, place), -np.inf))
 
 
 def adaptive_average(module: nn.AdaptiveAvgPool2d, x: Tensor, place: Place) -> Arithmetic:
+    """Σ over the cell / the number of its values."""
     terms = _taken(x, place[0], *_cell(module, x, place), 0.0)
     return _mean(terms, float(len(terms)), x.dtype)
 
 
 def softmax(module: nn.Softmax, x: Tensor, place: Place) -> Arithmetic:
+    """e^(x − max) / Σ e^(each − max), over the dimension that the module names."""
     implied = 0 if x.ndim in (0, 1, 3) else 1  # what torch takes where no dimension is named
     dimension = (implied if module.dim is None else module.dim) % x.ndim
     if not dimension:
@@ -223,6 +240,7 @@ def softmax(module: nn.Softmax, x: Tensor, place: Place) -> Arithmetic:
 
 
 def group_normalisation(module: nn.GroupNorm, x: Tensor, place: Place) -> Arithmetic:
+    """(x − mean) / √(variance + eps) · weight + bias, mean and variance (over n) those of the group."""
     size = module.num_channels // module.num_groups
     first = place[0] // size * size
     group = numbers(x[0, first : first + size])

@@ -83,7 +83,7 @@ def nearest(
     """
     images = torch.as_tensor(images_NHWC)
     if not len(images):
-        raise ExplanationError("there are no training pictures to compare with")
+        raise ExplanationError("there are no training pictures to compare with; give at least one")
     here_1D = next(_hidden(network, iter([network.given(x_1CHW)])))
     distances, places = torch.empty(0), torch.empty(0, dtype=torch.int64)
     done = 0

@@ -19,14 +19,23 @@ from neocog.device import choose
 from neocog.errors import ExplanationError, unknown
 from neocog.explanations.network import Network
 from neocog.inference import evaluation_mode, float32_convolutions
-from neocog.layers.layer import shape_text
 from neocog.layers.modules import SameConv2d
 from neocog.speed import fastest, keep_freed_memory
 
 BASELINES = ("black", "mean", "white")
 _AT_ONCE = 128  # pictures of a batch, unless they are large
 _VALUES_AT_ONCE = 2**21  # input values of a batch
-_AFFINE = (nn.Conv2d, SameConv2d, nn.Linear, nn.Flatten, nn.Identity, nn.AvgPool2d, nn.Dropout, nn.Dropout2d)
+_AFFINE = (
+    nn.Conv2d,
+    SameConv2d,
+    nn.Linear,
+    nn.Flatten,
+    nn.Identity,
+    nn.AvgPool2d,
+    nn.AdaptiveAvgPool2d,
+    nn.Dropout,
+    nn.Dropout2d,
+)
 _NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)  # affine where they have kept means
 
 
@@ -51,15 +60,11 @@ class Question:
     ) -> Question:
         """Brings the picture to the network's device and number format.
 
-        Raises ExplanationError for another shape, a class that isn't there, and an unknown baseline.
+        Raises ExplanationError for another shape, a class that isn't there, an unknown baseline, and logits that aren't
+        finite.
         """
-        if tuple(x_1CHW.shape) != (1, *network.input_shape):
-            raise ExplanationError(
-                f"the picture has the shape {tuple(x_1CHW.shape)}; "
-                f"the network takes {(1, *network.input_shape)}, one picture of {shape_text(network.input_shape)}"
-            )
         if not 0 <= target < len(network.classes):
-            raise ExplanationError(f"there is no class {target}; classes are 0 to {len(network.classes) - 1}")
+            raise ExplanationError(f"there is no class {target}; give a number from 0 to {len(network.classes) - 1}")
         if baseline not in BASELINES:
             raise ExplanationError(unknown("baseline", baseline, BASELINES))
         keep_freed_memory()  # for the next batch, as in training
@@ -67,11 +72,13 @@ class Question:
         with torch.inference_mode(mode=False):
             if any(each.is_inference() for each in network.model.parameters()):
                 network = replace(network, model=deepcopy(network.model))
-            x_1CHW = x_1CHW.detach().clone().to(network.device, _number_format(network.model)).contiguous()
+            x_1CHW = network.given(x_1CHW).contiguous()
             levels = _levels(baseline, network.input_shape[0], normalization).to(x_1CHW)
             baseline_1CHW = levels[None, :, None, None].expand_as(x_1CHW).clone()
         said = baseline if normalization else f"{baseline}, taken as {levels[0]:.0f}"
-        return cls(network, x_1CHW, target, said, baseline_1CHW)
+        question = cls(network, x_1CHW, target, said, baseline_1CHW)
+        check_finite(question.logits(torch.cat([x_1CHW, baseline_1CHW])))
+        return question
 
     def logits(self, x_NCHW: Tensor) -> Tensor:
         """The network's outputs for pictures that are prepared already: float64 (N, classes), on the CPU."""
@@ -168,6 +175,16 @@ class Question:
         return float(logits[0] - logits[1])
 
 
+def check_finite(outputs: Tensor) -> None:
+    """Raises ExplanationError where a network's answer is no number."""
+    wrong = outputs[~outputs.isfinite()]
+    if len(wrong):
+        raise ExplanationError(
+            f"the network answers with {float(wrong[0])}, which can't be explained: its weights or the picture hold "
+            "nan or numbers that are too large; look at its metrics, and train it again with a lower learning rate"
+        )
+
+
 @contextmanager
 def differentiating() -> Iterator[None]:
     """Gradients are recorded, whatever mode the caller is in."""
@@ -213,10 +230,6 @@ def _copy(model: nn.Module) -> nn.Module:
     """Without gradients of its weights, which nobody asks for."""
     with torch.inference_mode(mode=False):
         return deepcopy(model).eval().requires_grad_(requires_grad=False)
-
-
-def _number_format(model: nn.Module) -> torch.dtype:
-    return next((each.dtype for each in model.parameters() if each.is_floating_point()), torch.float32)
 
 
 def _levels(baseline: str, channels: int, normalization: Normalization | None) -> Tensor:

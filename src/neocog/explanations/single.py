@@ -25,6 +25,7 @@ _ERF = 2.0**-20
 
 
 def batch_normalisation(module: Any, place: Place, value: float, given: float, unit: float) -> Arithmetic:
+    """(x − mean) / √(variance + eps) · weight + bias, mean and variance as kept in training."""
     if module.running_mean is None:
         raise ExplanationError(
             "it has no running statistics (track_running_stats=False) and takes those of each batch, so a number "
@@ -45,11 +46,13 @@ def batch_normalisation(module: Any, place: Place, value: float, given: float, u
 
 
 def relu(_: nn.Module, __: Place, value: float, ___: float, ____: float) -> Arithmetic:
+    """max(0, x)."""
     result = max(value, 0.0)
     return Arithmetic(f"max(0, {shown(value)}) = {shown(result)}", ("value = max(0.0, value)",), result, 0.0, 1.0)
 
 
 def leaky_relu(module: nn.LeakyReLU, _: Place, value: float, given: float, unit: float) -> Arithmetic:
+    """x above 0, slope · x below."""
     slope = module.negative_slope
     result = value if value > 0 else slope * value
     code = (f"value = value if value > 0 else {exact(slope)} * value",)
@@ -59,6 +62,7 @@ def leaky_relu(module: nn.LeakyReLU, _: Place, value: float, given: float, unit:
 
 
 def elu(module: nn.ELU, _: Place, value: float, given: float, unit: float) -> Arithmetic:
+    """x above 0, α · (eˣ − 1) below."""
     alpha = module.alpha
     result = value if value > 0 else alpha * expm1(value)
     code = (f"value = value if value > 0 else {exact(alpha)} * expm1(value)",)
@@ -75,6 +79,7 @@ def _logistic(value: float) -> float:
 
 
 def sigmoid(_: nn.Module, __: Place, value: float, given: float, unit: float) -> Arithmetic:
+    """1 / (1 + e⁻ˣ)."""
     result = _logistic(value)
     code = ("value = 1 / (1 + exp(-max(value, -700.0)))",)
     rounding = (FUNCTION + 4) * unit * _logistic(given) + LEAST_NORMAL
@@ -82,12 +87,14 @@ def sigmoid(_: nn.Module, __: Place, value: float, given: float, unit: float) ->
 
 
 def hyperbolic_tangent(_: nn.Module, __: Place, value: float, given: float, unit: float) -> Arithmetic:
+    """tanh x."""
     result = tanh(value)
     rounding = FUNCTION * unit * abs(tanh(given)) + LEAST_NORMAL
     return Arithmetic(f"tanh({shown(value)}) = {shown(result)}", ("value = tanh(value)",), result, rounding, 1.0)
 
 
 def silu(_: nn.Module, __: Place, value: float, given: float, unit: float) -> Arithmetic:
+    """x / (1 + e⁻ˣ)."""
     result = value / (1 + exp(-max(value, -700.0)))
     code = ("value = value / (1 + exp(-max(value, -700.0)))",)
     rounding = (FUNCTION + 6) * unit * abs(given * _logistic(given)) + 16 * (1 + abs(given)) * LEAST_NORMAL
@@ -96,6 +103,7 @@ def silu(_: nn.Module, __: Place, value: float, given: float, unit: float) -> Ar
 
 
 def gelu(module: nn.GELU, _: Place, value: float, given: float, unit: float) -> Arithmetic:
+    """x · Φ(x) with the normal distribution Φ, or its approximation by tanh."""
     if module.approximate == "tanh":
         result = value / 2 * (1 + tanh(sqrt(2 / pi) * (value + 0.044715 * value**3)))
         code = (f"value = value / 2 * (1 + tanh({sqrt(2 / pi)!r} * (value + 0.044715 * value**3)))",)

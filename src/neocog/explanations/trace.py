@@ -1,8 +1,10 @@
 """One number of any layer, taken apart: from the last layer that mixes numbers down to the number asked for.
 
-A chain such as conv → batchnorm → relu begins with the numbers that the network itself put into the convolution, and
-goes on with our own results, in float64. How far the network's float32 may be from them is bounded at each step: by the
-step's own rounding, and by the bound before it times the steepest slope of the step,
+A chain such as conv → maxpool → batchnorm → relu begins with the numbers that the network itself put into the
+convolution, and goes on with our own results, in float64. A maximum picks one of its numbers, the largest, so the chain
+goes on through it; the others in its window are the network's own. How far the network's float32 may be from our
+results is bounded at each step: by the step's own rounding, and by the bound before it times the steepest slope of the
+step,
 
     |network − ours| after a step  ≤  own rounding + slope · (|network − ours| before it)
 
@@ -156,6 +158,11 @@ class NeuronTrace:
 def trace(network: Network, x_1CHW: Tensor, layer: str, neuron: Sequence[int]) -> NeuronTrace:
     """The number at place `neuron` of what a layer gives for a picture, and how it comes about.
 
+    The way back goes through max pooling along the largest number, and through branches along the one that gives the
+    channel. A residual block adds the number of its body and that of its shortcut, at one place: the step names the two
+    layers that gave them, to be asked for by their numbers, such as "3.body.2". Of a module that is called more than
+    once for a picture, the last call is taken.
+
     Args:
         network: the layers under their names, `Network.of(model, …)`.
         x_1CHW: one prepared picture.
@@ -183,7 +190,9 @@ def trace(network: Network, x_1CHW: Tensor, layer: str, neuron: Sequence[int]) -
     with watched(network.model) as seen, float32_convolutions(), torch.no_grad():
         network.model(x_1CHW)
         if named.name not in seen:
-            raise ExplanationError(f"{named} wasn't reached by this picture, so it has no number to take apart")
+            raise ExplanationError(
+                f"{named} wasn't reached by this picture, so it has no number to take apart; choose another layer"
+            )
         # In here, as a weight that is made anew when it is asked for is another one in training (spectral_norm).
         return NeuronTrace(named, place, tuple(Walk(network, x_1CHW, seen).steps(named.name, place)))
 

@@ -1,4 +1,7 @@
-"""The way back from a number through a picture's calls, to the last layer that mixes numbers."""
+"""The way back from a number through a picture's calls, to the last layer that mixes numbers.
+
+A maximum only picks one of its numbers, so the way goes on through it, along the largest.
+"""
 
 from __future__ import annotations
 
@@ -10,13 +13,15 @@ from torch import Tensor, nn
 
 from neocog.errors import ExplanationError
 from neocog.explanations.arithmetic import Arithmetic, Place, Step, exact, half_step, place_text, shown
-from neocog.explanations.mixing import joined
+from neocog.explanations.mixing import joined, largest
 from neocog.explanations.network import Network
 from neocog.explanations.terms import MIXING, RENAMING, SINGLE, entry
 from neocog.explanations.watching import Seen
 from neocog.layers.layer import shape_text
 from neocog.layers.modules import BranchesModule, ResidualModule
 
+_MAXIMA = (nn.MaxPool2d, nn.AdaptiveMaxPool2d)
+_AGAIN = "from no module, or one that was called again since, of which only the last call is kept"
 _TYPES = (torch.float32, torch.float64)
 
 
@@ -58,7 +63,13 @@ class Walk:
             self._check(name, place)
             links.append(_Link(name, place))
             if kind == "mixing":
-                return links, None
+                giver = self._giver(tensor, before) if isinstance(seen.module, _MAXIMA) else None
+                if giver is None or not torch.equal(self.seen[giver].output, value_tensor):
+                    return links, None
+                window = entry(seen.module)(seen.module, value_tensor, place).terms
+                place = next(term.place for term in window if term.mark)
+                name = giver
+                continue
             if kind == "branches":
                 branch, place = self._branch(name, place)
                 inner_seen, before = self.seen[branch], self.order.index(branch) + 1
@@ -84,9 +95,11 @@ class Walk:
                 parts = [self.seen[f"{link.name}.{part}".lstrip(".")].output for part in ("body", "shortcut")]
                 body, shortcut = (float(part[(0, *link.place)]) for part in parts)
                 done = joined(body, shortcut, link.place, seen.output.dtype)
-                source = "what the body gives and what the shortcut gives"
+                source = self._added(link.name)
             elif kind == "mixing":
                 done = found(seen.module, seen.input, link.place)
+                if before is not None:
+                    done = largest(done.terms, before.value)
                 source = self._origin(seen.took, seen.input, self.order.index(link.name))
             else:
                 assert before is not None
@@ -102,6 +115,20 @@ class Walk:
         rounding = done.rounding + (done.slope * before.rounding if before else 0.0)
         rest = (done.formula, done.code, done.value, network_value, rounding, done.terms, done.bias)
         return Step(label, link.place, source, *rest)
+
+    def _added(self, name: str) -> str:
+        """In words, which two layers give the numbers that a residual block adds, and how they are asked for."""
+        numbers = {layer.name: layer.number for layer in self.network.layers}
+        found = []
+        for part in ("body", "shortcut"):
+            gave = self.seen[f"{name}.{part}".lstrip(".")].gave
+            # The module that an empty part consists of has no number of its own; what feeds it has.
+            givers = [each for each in self.order if self.seen[each].gave is gave and each in numbers]
+            if givers:
+                found.append(f"what {self._label(givers[0])} gives ({part}; --layer {numbers[givers[0]]})")
+            else:
+                found.append(f"{'the picture' if gave is self.x_1CHW else 'what no layer by itself gives'} ({part})")
+        return " and ".join(found)
 
     def _branch(self, name: str, place: Place) -> tuple[str, Place]:
         """The branch whose channels these are, and the place in what it gives."""
@@ -127,8 +154,7 @@ class Walk:
         if giver is not None:
             changed = "" if torch.equal(self.seen[giver].output, values) else ", changed in place since"
             return f"what {self._label(giver)} gives{changed}"
-        # Of a module that is called twice only the last call is known.
-        return "the picture" if tensor is self.x_1CHW else "from no module, or one that was called again since"
+        return "the picture" if tensor is self.x_1CHW else _AGAIN
 
     def _label(self, name: str) -> str:
         """The layer's name for people; a module inside of one goes by the whole layer's."""

@@ -32,7 +32,8 @@ class Seen:
 def watched(model: nn.Module, names: Iterable[str] | None = None, *, copies: bool = True) -> Iterator[dict[str, Seen]]:
     """Evaluation mode, and a dict that fills with what the named modules see as pictures pass: all unless given.
 
-    Of a module that is called more than once, the last call is kept; the order is that of the calls' ends. With
+    Of a module that is called more than once, as one ReLU for all may be, only the last call is kept. The order is that
+    of the calls' ends. With
     `copies=False` values stay in the graph, for gradients. Modes and hooks are as they were afterwards, also when the
     network raises.
 

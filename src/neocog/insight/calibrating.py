@@ -8,7 +8,7 @@ from typing import Any
 from neocog.errors import DataError, RunError
 from neocog.evaluation import Calibration, Evaluation, fit_temperature
 from neocog.evaluation.intervals import finite_ends, picture_interval
-from neocog.finished import Run
+from neocog.finished import Run, opened
 
 _PART = "validation"
 _MORE = "train again with more held out, such as --set dataset.validation=0.2"
@@ -27,27 +27,27 @@ def calibrate(run: str | Path | Run) -> Calibration:
     Raises RunError for a run without a validation part, or one whose validation pictures are all classified rightly.
     Source: Guo, Pleiss, Sun & Weinberger 2017, On Calibration of Modern Neural Networks.
     """
-    opened = run if isinstance(run, Run) else Run.open(run)
-    before = opened.stored(_PART, 1.0)
+    measured = opened(run)
+    before = measured.stored(_PART, 1.0)
     if before is None:
         raise RunError(
-            f"run '{opened.path}' has no stored predictions of a validation part to fit a temperature on; "
+            f"run '{measured.path}' has no stored predictions of a validation part to fit a temperature on; "
             "train again with dataset.validation above 0"
         )
     try:
         temperature = fit_temperature(before.probabilities, before.labels)
     except DataError as error:
-        raise RunError(f"run '{opened.path}': {error}; {_MORE}") from None
-    after, test_before = opened.stored(_PART, temperature), opened.stored("test", 1.0)
-    test_after = None if test_before is None else opened.stored("test", temperature)
+        raise RunError(f"run '{measured.path}': {error}; {_MORE}") from None
+    after, test_before = measured.stored(_PART, temperature), measured.stored("test", 1.0)
+    test_after = None if test_before is None else measured.stored("test", temperature)
     assert after is not None
     fitted = _figures(before, after)
     test = None if test_before is None or test_after is None else _figures(test_before, test_after)
     change = ("n", "loss_before", "loss_after", "ece_before", "ece_after", "intervals")
     found = Calibration(temperature=temperature, part=_PART, test=test, **{name: fitted[name] for name in change})
-    opened.directory.write_json("calibration.json", found.as_dict())
+    measured.directory.write_json("calibration.json", found.as_dict())
     for name in ("calibration", "validation", "test"):  # what this `Run` knew from before
-        vars(opened).pop(name, None)
+        vars(measured).pop(name, None)
     return found
 
 

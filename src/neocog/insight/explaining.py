@@ -21,13 +21,14 @@ from neocog.data.dataset import Split
 from neocog.data.samples import Sample, open_sample
 from neocog.device import choose
 from neocog.errors import DataError, ExplanationError, NeocogError, unknown
-from neocog.explanations.attributions import Attribution, attributions
+from neocog.explanations.attributions import Attribution, attributions, known_methods
 from neocog.explanations.fields import ReceptiveField, receptive_field
 from neocog.explanations.flips import Flip, flips
-from neocog.explanations.maps import FeatureMaps, every_feature_map, feature_maps
+from neocog.explanations.maps import FeatureMaps, as_picture, every_feature_map, feature_maps
 from neocog.explanations.neighbours import Neighbour
 from neocog.explanations.neighbours import nearest as nearest_of
 from neocog.explanations.network import Network
+from neocog.explanations.questions import check_finite
 from neocog.explanations.trace import NeuronTrace, trace
 from neocog.finished import Data, Run, Tell, classifier_of, open_data, own_data, warn
 from neocog.inference import evaluation_mode, float32_convolutions
@@ -63,6 +64,10 @@ class Explanation:
     notes: tuple[str, ...] = ()  # how the picture was prepared, and what is odd about it
     training: Split | None = field(default=None)
     progress: Progress | None = None
+
+    def __post_init__(self) -> None:
+        """Refuses an answer that is no number: nothing could be said about it."""
+        check_finite(torch.from_numpy(self.probabilities))
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -125,7 +130,11 @@ class Explanation:
         return receptive_field(self.network, self.x, layer, neuron)
 
     def trace(self, layer: str, neuron: tuple[int, ...] | None = None) -> NeuronTrace:
-        """One number of a layer taken apart, product by product; its largest unless one is named."""
+        """One number of a layer taken apart, product by product; its largest unless one is named.
+
+        See `neocog.explanations.trace.trace`, also for modules that are called more than once, of which the last call
+        is kept.
+        """
         if neuron is None:
             maps = self.feature_maps(layer)
             values = maps.maps_CHW.reshape(maps.layer.output_shape)
@@ -140,6 +149,7 @@ class Explanation:
 
     def figures(self) -> dict[str, Figure]:
         """Everything there is to see of the picture as a whole, and of each layer that has something to show."""
+        from neocog.plots.feature_maps import maps_and_kernels
         from neocog.plots.flips import plot_flips
         from neocog.plots.neighbours import plot_neighbours
 
@@ -149,11 +159,12 @@ class Explanation:
         if self.flips:
             found["flips"] = plot_flips(self.picture, self.flips, self.answer)
         for place, maps in enumerate(every_feature_map(self.network, self.x)):
-            found |= _maps_and_kernels(maps, f"{place + 1:02}-")
+            found |= maps_and_kernels(maps, f"{place + 1:02}-")
         return found
 
     def layer_figures(self, layer: str, neuron: tuple[int, ...] | None = None) -> dict[str, Figure]:
         """One layer: its maps, its kernels, and one of its numbers with its field and its arithmetic."""
+        from neocog.plots.feature_maps import maps_and_kernels
         from neocog.plots.fields import plot_receptive_field
         from neocog.plots.trace import plot_trace
 
@@ -161,7 +172,7 @@ class Explanation:
         return {
             "trace": plot_trace(traced),
             "field": plot_receptive_field(self.picture, self.field(layer, traced.neuron)),
-            **_maps_and_kernels(self.feature_maps(layer)),
+            **maps_and_kernels(self.feature_maps(layer)),
         }
 
     @property
@@ -171,7 +182,7 @@ class Explanation:
         return f"{self.name}: {self.answer}, {self.probability * 100:.2f} %{other}"
 
     def as_dict(self) -> dict[str, Any]:
-        """What was asked so far, and why; the maps themselves are left out."""
+        """All of it as plain numbers and texts, worked out where it wasn't yet; maps and pictures are left out."""
         return {
             "picture": self.name,
             "answer": self.answer,
@@ -212,8 +223,8 @@ def explain(
     what: str | Path | Run | Classifier | nn.Module,
     picture: Picture,
     *,
-    target: str | None = None,
-    methods: Sequence[str] | None = None,
+    target: str | int | None = None,
+    methods: str | Sequence[str] | None = None,
     baseline: str = "black",
     nearest: bool = True,
     data: Data | None = None,
@@ -229,16 +240,31 @@ def explain(
         picture: a file, an array, or anything else that a classifier takes; `digit:7` is a picture of MNIST's test
             part. It is prepared as for prediction. For a torch module it is the input itself, float (C, H, W) or
             (1, C, H, W).
-        target: the class to explain; the answer unless given.
-        methods: of "gradient-x-input", "integrated-gradients", "grad-cam" and "occlusion"; all that fit unless given.
+        target: the name of the class to explain; the answer unless given.
+        methods: one or more of "gradient-x-input", "integrated-gradients", "grad-cam" and "occlusion"; all that fit
+            unless given.
         baseline: what counts as nothing: "black", "mean" or "white".
-        nearest: whether the training pictures are read, too, to find those most alike.
-        data: the training pictures once more, where a run's own are no longer in their place.
+        nearest: whether the training pictures of a run are read, too, to find those most alike.
+        data: of a run alone: the training pictures once more, where its own are no longer in their place.
+        model: of a run alone: the code of its network, where that is no layer text.
+        device: of a run alone: where the network computes.
         tell: called with a line where something can't be shown; they are warnings unless given.
 
-    Raises a NeocogError for a picture that can't be read, and for what the network doesn't have.
+    A module that a network calls more than once for a picture is seen at its last call.
+
+    Raises a NeocogError for a picture that can't be read, for what the network doesn't have, and for an answer that is
+    no number.
+
+    >>> linear = nn.Linear(2, 2, bias=False)
+    >>> _ = linear.weight.data.copy_(torch.tensor([[3.0, 1.0], [0.0, 0.0]]))
+    >>> found = explain(nn.Sequential(nn.Flatten(), linear), torch.tensor([[[1.0, 2.0]]]), methods="gradient-x-input")
+    >>> found.answer, found.why[0].map_HW
+    ('0', array([[3., 2.]]))
     """
     tell = tell or warn
+    methods = known_methods(methods)
+    if isinstance(what, nn.Module | Classifier):
+        _only_of_runs(what, data=data, model=model, device=device)
     if isinstance(what, nn.Module):
         return _of_module(what, picture, target, methods, baseline, progress)
     training = None
@@ -268,11 +294,19 @@ def explain(
         normalization=classifier.normalization,
         temperature=classifier.temperature,
         baseline=baseline,
-        methods=None if methods is None else tuple(methods),
+        methods=methods,
         notes=tuple(notes),
         training=training,
         progress=progress,
     )
+
+
+def _only_of_runs(what: nn.Module | Classifier, **options: Any) -> None:
+    for name, value in options.items():
+        if value is not None:
+            raise ExplanationError(
+                f"{name} belongs to a run, and a {type(what).__name__} was given; leave {name} out, or give the run"
+            )
 
 
 def folder_name(name: str) -> str:
@@ -284,8 +318,8 @@ def folder_name(name: str) -> str:
 def _of_module(
     model: nn.Module,
     picture: Any,
-    target: str | None,
-    methods: Sequence[str] | None,
+    target: str | int | None,
+    methods: tuple[str, ...] | None,
     baseline: str,
     progress: Progress | None,
 ) -> Explanation:
@@ -302,25 +336,16 @@ def _of_module(
         probabilities = torch.softmax(model(x_1CHW.clone()).double(), dim=1)[0].float().cpu().numpy()
     return Explanation(
         name="input",
-        picture=_as_picture(x_1CHW[0]),
+        picture=as_picture(x_1CHW[0]),
         x=x_1CHW,
         network=network,
         probabilities=probabilities,
         target=_target(target, network.classes, probabilities),
         baseline=baseline,
-        methods=None if methods is None else tuple(methods),
+        methods=methods,
         notes=(f"shown from its least number, black, to its largest, white; it is {shape_text(x_1CHW.shape[1:])}",),
         progress=progress,
     )
-
-
-def _as_picture(x_CHW: Tensor) -> NDArray[np.uint8]:
-    """An input of any numbers as something to look at: (H, W, 1), or (H, W, 3) of three channels."""
-    values = x_CHW.detach().float().cpu()
-    values = values if len(values) == 3 else values.mean(0, keepdim=True)
-    low, high = float(values.min()), float(values.max())
-    scaled = (values - low) / (high - low) if high > low else torch.zeros_like(values)
-    return (scaled * 255).round().to(torch.uint8).permute(1, 2, 0).numpy()
 
 
 def _sample(picture: Picture, classifier: Classifier) -> tuple[Sample | None, list[str]]:
@@ -340,12 +365,12 @@ def _sample(picture: Picture, classifier: Classifier) -> tuple[Sample | None, li
     ]
 
 
-def _target(name: str | None, classes: Sequence[str], probabilities: NDArray[np.float32]) -> int:
+def _target(name: object, classes: Sequence[str], probabilities: NDArray[np.float32]) -> int:
     if name is None:
         return int(probabilities.argmax())
-    if name not in classes:
-        raise ExplanationError(unknown("class", name, classes))
-    return list(classes).index(name)
+    if str(name) not in classes:
+        raise ExplanationError(unknown("class", str(name), classes))
+    return list(classes).index(str(name))
 
 
 def _training(run: Run, data: Data | None, progress: Progress | None, tell: Tell) -> Split | None:
@@ -372,14 +397,3 @@ def _png(figure: Figure) -> bytes:
     content = BytesIO()
     figure.savefig(content, format="png", dpi=DOTS, metadata=METADATA[".png"])
     return content.getvalue()
-
-
-def _maps_and_kernels(maps: FeatureMaps, prefix: str = "") -> dict[str, Figure]:
-    from neocog.plots.feature_maps import plot_feature_maps
-    from neocog.plots.layer_kernels import plot_layer_kernels
-
-    found, module = {f"{prefix}maps": plot_feature_maps(maps)}, maps.layer.module
-    if isinstance(module, nn.Conv2d):
-        weights = module.weight.detach().float().cpu().numpy()
-        found[f"{prefix}kernels"] = plot_layer_kernels(weights, title=f"Kernels of {maps.layer}")
-    return found

@@ -16,12 +16,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from neocog.errors import NeocogError, RunError, unknown
+from neocog.errors import NeocogError, RunError
 from neocog.evaluation import Evaluation
-from neocog.finished import Run, warn
+from neocog.finished import Run, opened, warn
+from neocog.insight.naming import chosen_names
 from neocog.insight.pictures import KeptPictures
 from neocog.layers import Layers
 from neocog.layers.stack import Placed
+from neocog.run import RunDirectory
+from neocog.tables import percent
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -54,7 +57,8 @@ class RunFigure:
 def draw(run: Run, only: str | Sequence[str] | None = None) -> tuple[list[Drawn], list[str]]:
     """The figures of a run, in their order, and one line for each that can't be drawn.
 
-    `only` names those that are wanted, in a list or in a text with commas. Raises NeocogError for an unknown name.
+    `only` names those that are wanted, in a list or in a text with commas. Raises NeocogError for an unknown name
+    or none.
     """
     drawn, left_out = [], []
     for wanted in _wanted(only):
@@ -79,7 +83,7 @@ def plot(run: str | Path | Run, *, only: str | Sequence[str] | None = None) -> d
     Raises:
         NeocogError: no run, an unknown name, or none of the figures can be drawn.
     """
-    drawn, left_out = draw(run if isinstance(run, Run) else Run.open(run), only)
+    drawn, left_out = draw(opened(run), only)
     if not drawn:
         raise NeocogError("; ".join(left_out))
     for line in left_out:
@@ -88,15 +92,15 @@ def plot(run: str | Path | Run, *, only: str | Sequence[str] | None = None) -> d
 
 
 def check_folder(run: Run, out: Path | None) -> Path:
-    """The folder for figures: `out`, which must not hold anything, or the run's own. Good to ask before drawing.
+    """The folder for figures: `out`, which must not exist, or the run's own. Good to ask before drawing.
 
     Raises RunError where nothing can be written.
     """
-    folder = run.path / "figures" if out is None else out
+    if out is not None:
+        RunDirectory.check_place(out, "--out")
+        return out
+    folder = run.path / "figures"
     try:
-        if out is not None and (out.is_symlink() or out.exists()) and not (out.is_dir() and not any(out.iterdir())):
-            what = "is not empty" if out.is_dir() else "is no folder"
-            raise RunError(f"'{out}' {what}, and nothing is overwritten; give another --out")
         place = folder
         while not place.exists() and place != place.parent:
             place = place.parent
@@ -143,12 +147,7 @@ def names() -> list[str]:
 
 
 def _wanted(only: str | Sequence[str] | None) -> list[RunFigure]:
-    if only is None:
-        return list(FIGURES)
-    asked = [name.strip() for name in (only.split(",") if isinstance(only, str) else only)]
-    for name in asked:
-        if name not in names():
-            raise NeocogError(unknown("figure", name, names()))
+    asked = chosen_names(only, names(), "figure")
     return [figure for figure in FIGURES if figure.name in asked]
 
 
@@ -156,7 +155,9 @@ def _judged(run: Run) -> Evaluation:
     """The test part if it was measured, else validation."""
     found = run.test or run.validation
     if found is None:
-        raise RunError("no part of the data was measured")
+        raise RunError(
+            f"run '{run.path}' was measured on no part of its data; train again with a validation or test part"
+        )
     return found
 
 
@@ -211,9 +212,7 @@ def _curves(run: Run) -> tuple[Figure, str]:
     if loss.size:
         says += f"; the training loss goes from {loss[0]:.3g} to {loss[-1]:.3g}"
     if accuracy.size:
-        says += (
-            f"; the validation accuracy ends at {100 * accuracy[-1]:.2f} %, its highest is {100 * accuracy.max():.2f} %"
-        )
+        says += f"; the validation accuracy ends at {percent(accuracy[-1])}, its highest is {percent(accuracy.max())}"
     return figure, f"{says}."
 
 
@@ -221,9 +220,7 @@ def _confusion(run: Run) -> tuple[Figure, str]:
     from neocog.plots.confusion import plot_confusion
 
     found = _judged(run)
-    says = (
-        f"Of {found.n:,} {found.split} pictures {found.correct:,} are classified rightly ({100 * found.accuracy:.2f} %)"
-    )
+    says = f"Of {found.n:,} {found.split} pictures {found.correct:,} are classified rightly ({percent(found.accuracy)})"
     pairs = [f"{true} taken for {said} ({count:,})" for true, said, count in found.most_confused(3)]
     return plot_confusion(found), f"{says}; most often {', '.join(pairs)}." if pairs else f"{says}."
 
@@ -235,7 +232,7 @@ def _classes(run: Run) -> tuple[Figure, str]:
     there = np.flatnonzero(found.support)
     order = there[np.argsort(found.recall[there], kind="stable")]
     ends = [
-        f"{found.classes[place]} ({100 * found.recall[place]:.1f} % of {found.support[place]:,})"
+        f"{found.classes[place]} ({percent(found.recall[place], 1)} of {found.support[place]:,})"
         for place in (order[0], order[-1])
     ]
     says = f"Of the {found.split} pictures of each class, the fewest are found of {ends[0]}, the most of {ends[1]}."
@@ -248,8 +245,8 @@ def _reliability(run: Run) -> tuple[Figure, str]:
     found = _judged(run)
     sure = float(found.probabilities.max(axis=1).mean())
     says = (
-        f"On average the network is {100 * sure:.2f} % sure of its answers for {found.n:,} {found.split} pictures, and "
-        f"{100 * found.accuracy:.2f} % are right; the expected calibration error is {100 * found.ece:.2f} points."
+        f"On average the network is {percent(sure)} sure of its answers for {found.n:,} {found.split} pictures, and "
+        f"{percent(found.accuracy)} are right; the expected calibration error is {100 * found.ece:.2f} points."
     )
     return plot_reliability(found), says
 
@@ -276,8 +273,7 @@ def _mistakes(run: Run) -> tuple[Figure, str]:
     if not worst:
         raise RunError(f"pictures.npz has no pictures of the {found.split} part; train again")
     of = f"{len(worst)} of {found.errors:,} mistakes" if len(worst) < found.errors else _counted(found.errors)
-    temperature = getattr(found, "temperature", 1.0)
-    softened = f" · probabilities at temperature {temperature:.3g}" if temperature != 1 else ""
+    softened = f" · probabilities at temperature {found.temperature:.3g}" if found.temperature != 1 else ""
     caption = (
         f"{of} among {found.n:,} {found.split} pictures ({100 * found.errors / found.n:.3g} %), those that gave the "
         f"true class the least probability first{softened}"
@@ -309,7 +305,10 @@ def first_kernels(run: Run) -> tuple[NDArray[Any], str, str]:
         # Code of the user's own isn't run for a figure; a kernel for the picture's channels is one of the first layer.
         found = [name for name, each in weights.items() if each.ndim == 4 and each.shape[1] == shape[0]]
         if len(found) != 1:
-            raise RunError("the network is code of your own, and its weights don't tell which convolution is the first")
+            raise RunError(
+                f"the network of run '{run.path}' is code of your own, and its weights don't tell which convolution is "
+                "the first"
+            )
         return weights[found[0]].float().numpy(), f"Kernels of '{found[0].removesuffix('.weight')}'", "kernel"
     layers: Layers = recipe.layers
     placed = _flat(layers.place(shape, len(recipe.resolved.classes)))
@@ -324,7 +323,10 @@ def first_kernels(run: Run) -> tuple[NDArray[Any], str, str]:
             some = f", the first {_MOST_ROWS} of {len(rows):,}" if len(rows) > _MOST_ROWS else ""
             title = f"Weights of layer {item.number}, {item.layer.text()}, in the shape of the picture{some}"
             return rows[:_MOST_ROWS].reshape(-1, *shape), title, "neuron"
-    raise RunError("the network has no convolution, and no linear layer that reads the picture itself")
+    raise RunError(
+        f"the network of run '{run.path}' has no convolution, and no linear layer that reads the picture itself, so it "
+        "has no kernels to show"
+    )
 
 
 def _flat(placed: Sequence[Placed]) -> list[Placed]:

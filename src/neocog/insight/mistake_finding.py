@@ -12,11 +12,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from neocog.data import Dataset, NumberedNames, Progress, Split
+from neocog.data import Dataset, Progress, Split
 from neocog.data.duplicates import across
-from neocog.errors import DataError, NeocogError, RecipeError, RunError, unknown
+from neocog.errors import DataError, NeocogError, RunError, unknown
 from neocog.evaluation import Evaluation, evaluate_predictions
-from neocog.finished import SPLITS, Data, Run, what_to_measure
+from neocog.finished import Data, Run, opened, part_named, what_to_measure
 from neocog.statistics.mistakes import SURE, Duplicate, LikelyLabelError, Mistakes
 
 MOST_PAIRS = 6 * 10**8  # pictures of the part × training pictures, which take about 5 s; more only when asked for
@@ -37,7 +37,8 @@ def mistakes(
     """The mistakes of a finished run, worst first, with labels that may be wrong and pictures trained on as well.
 
     Mistakes come from the predictions that the run has stored; nothing is predicted anew. Several runs on the same
-    pictures answer together, with the mean of their probabilities.
+    pictures answer together, with the mean of their probabilities. These are the network's own, at temperature 1: what
+    `neocog.calibrate` has fitted would make some runs surer than others, and move the limit below.
 
     A label may be wrong where all R runs name one other class, with a mean probability of 75 % or more: three times as
     much as all other classes together. Those most probable beside their label come first. To ask networks that didn't
@@ -51,17 +52,15 @@ def mistakes(
         true, pred: only mistakes of this true class, or with this answer, by the name of the class.
         top: how many mistakes and labels are listed.
         split: the part, "test" or "val".
-        duplicates: whether to look for them; by default where that takes seconds.
+        duplicates: whether to look for them; by default where that takes seconds and no class is asked for.
         data: arrays that the run was trained on, which only you have; or the run's folder, where it has been moved to.
 
     Raises a NeocogError for unknown classes, runs without predictions of that part, or runs on other pictures.
     """
-    if split not in SPLITS:
-        raise RecipeError(f"split '{split}': give val or test")
+    part = part_named(split)
     if isinstance(top, bool) or not isinstance(top, int) or top < 1:
-        raise RecipeError(f"top = {top}: give a whole number of 1 or more")
-    part = SPLITS[split]
-    runs = [each if isinstance(each, Run) else Run.open(each) for each in (run, *more)]
+        raise NeocogError(f"top = {top}: give a whole number of 1 or more")
+    runs = [opened(each) for each in (run, *more)]
     stored = [_stored(each, part) for each in runs]
     for place in range(1, len(runs)):
         _refuse_same_run(runs[:place], runs[place])
@@ -77,6 +76,8 @@ def mistakes(
     wrong = [each for each in together.worst_mistakes(together.errors) if _fits(asked, each.true, each.predicted)]
     labels = [each for each in likely_label_errors(stored) if _fits(asked, each.label, each.suggested)]
     notes: list[str] = []
+    if any(each.calibration for each in runs):
+        notes.append("probabilities are the network's own, at temperature 1, not those that calibrate has fitted")
     found = Mistakes(
         runs=tuple(str(each.path) for each in runs),
         part=part,
@@ -105,6 +106,9 @@ def mistakes(
         ),
     )
     pairs = len(dataset.train) * len(pictures)
+    # Who asks for some classes has another question.
+    if duplicates is None and asked != (None, None):
+        duplicates = False
     if duplicates or (duplicates is None and pairs <= MOST_PAIRS):
         found = replace(found, duplicates=tuple(_duplicates(dataset, pictures, progress)))
     elif duplicates is None:
@@ -169,7 +173,7 @@ def _fits(asked: tuple[str | None, str | None], true: str, pred: str) -> bool:
 
 
 def _stored(run: Run, part: str) -> Evaluation:
-    found = run.test if part == "test" else run.validation
+    found = run.stored(part, 1.0)  # calibrated ones would be sharper in some runs, and past a limit that is fixed
     if found is None:
         other = "val" if part == "test" else "test"
         raise RunError(
@@ -201,21 +205,15 @@ def _refuse_other_pictures(run: Run, other: Run, first: Evaluation, second: Eval
         )
 
 
-def _numbers(split: Split) -> NDArray[np.int64]:
-    """(N,) the number of each picture, as stored predictions count them."""
-    names = split.names
-    return np.asarray(names.indices if isinstance(names, NumberedNames) else np.arange(len(split)), dtype=np.int64)
-
-
 def _pictures(split: Split, numbers: Sequence[int]) -> dict[int, NDArray[np.uint8]]:
     """The pictures with these numbers."""
-    rows = {int(number): row for row, number in enumerate(_numbers(split))}
+    rows = {int(number): row for row, number in enumerate(split.numbers)}
     return {number: _copy(split, rows[number]) for number in dict.fromkeys(numbers)}
 
 
 def _duplicates(dataset: Dataset, split: Split, progress: Progress | None) -> list[Duplicate]:
     """Those with another label first, then the most alike; the first ones with their pictures."""
-    numbers, train_numbers, classes = _numbers(split), _numbers(dataset.train), dataset.classes
+    numbers, train_numbers, classes = split.numbers, dataset.train.numbers, dataset.classes
     pairs = across(split.images.numpy(), dataset.train.images.numpy(), progress=progress)
     pairs.sort(
         key=lambda pair: (

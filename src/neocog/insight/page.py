@@ -10,14 +10,21 @@ from typing import Any
 from neocog.errors import NeocogError
 from neocog.evaluation import Evaluation
 from neocog.finished import Run
+from neocog.insight.pictures import WORST
 from neocog.recipe import Recipe
-from neocog.render.measures import between, four_digits, measures_table, percent
+from neocog.render.measures import (
+    BEFORE_AND_AFTER,
+    NO_F1_INTERVAL,
+    before_and_after,
+    between,
+    class_shares,
+    measures_table,
+)
 from neocog.summary import summarize
+from neocog.tables import percent
 
-_MOST_MISTAKES = 25  # in the table; predictions.npz has all
 _MOST_PAIRS = 10
 _MOST_OPEN = 20  # rows; a longer table is folded
-_PARTS = {"test": "test", "validation": "validation"}
 
 
 @dataclass(frozen=True)
@@ -117,7 +124,7 @@ def page_of(run: Run) -> Page:
 def _evaluations(run: Run) -> tuple[dict[str, Evaluation], list[str]]:
     """The measured parts, the one that answers first, and what could not be read."""
     parts, faults = {}, []
-    for part in _PARTS:
+    for part in ("test", "validation"):
         try:
             found = run.test if part == "test" else run.validation
         except NeocogError as error:
@@ -179,15 +186,14 @@ def _measures(run: Run, parts: Mapping[str, Evaluation]) -> tuple[Block, ...]:
         rows_of_pairs = tuple((true, got, f"{count:,}") for true, got, count in pairs)
         blocks.append(Table(f"Most confused, {first_part} pictures", ("true", "predicted", ">times"), rows_of_pairs))
     rows_of_classes = tuple(
-        (
-            name,
-            *(percent(float(measure[at])) for measure in (first.precision, first.recall, first.f1)),
-            f"{first.support[at]:,}",
-        )
-        for at, name in enumerate(first.classes)
+        (name, *class_shares(first, at), f"{first.support[at]:,}") for at, name in enumerate(first.classes)
     )
-    columns_of_classes = ("class", ">precision", ">recall", ">F1", ">pictures")
-    blocks += [Place("classes"), Table(f"Each class, {first_part} pictures", columns_of_classes, rows_of_classes)]
+    columns_of_classes = ("class", ">precision %", ">recall %", ">F1 %", ">pictures")
+    blocks += [
+        Place("classes"),
+        Text(f"Each class: {NO_F1_INTERVAL}."),
+        Table(f"Each class, {first_part} pictures", columns_of_classes, rows_of_classes),
+    ]
     return tuple(blocks)
 
 
@@ -200,23 +206,17 @@ def _calibration(run: Run) -> tuple[Block, ...]:
     if found is None:
         command = f"neocog calibrate {shlex.quote(str(run.path))}"
         return (*blocks, Text(f"The probabilities are as the network gives them; `{command}` fits a temperature."))
-    rows = [_before_after(found.part, found.as_dict())]
+    rows = before_and_after(found.part, found.as_dict(), "(fitted on these)")
     if found.test is not None:
-        rows.append(_before_after("test", found.test))
+        rows += before_and_after("test", found.test)
     told = f"softmax(scores / {found.temperature:.3f}), fitted on {found.n:,} {found.part} pictures"
-    columns = ("part", ">NLL before", ">NLL after", ">calibration error before", ">after")
     return (
         *blocks,
         Text(
             f"Its probabilities are {told}. The answers are the same with any temperature; only their sureness moves."
         ),
-        Table("Negative log likelihood (nats) and expected calibration error", columns, tuple(rows)),
+        Table("Loss (negative log likelihood, nats) and expected calibration error", BEFORE_AND_AFTER, tuple(rows)),
     )
-
-
-def _before_after(part: str, found: Mapping[str, Any]) -> tuple[str, ...]:
-    losses = (four_digits(float(found[key])) for key in ("loss_before", "loss_after"))
-    return (part, *losses, *(percent(float(found[key])) for key in ("ece_before", "ece_after")))
 
 
 def _mistakes(parts: Mapping[str, Evaluation]) -> tuple[Block, ...]:
@@ -225,7 +225,7 @@ def _mistakes(parts: Mapping[str, Evaluation]) -> tuple[Block, ...]:
     part, found = next(iter(parts.items()))
     if not found.errors:
         return (Text(f"It made no mistake on {found.n:,} {part} pictures."),)
-    worst = found.worst_mistakes(_MOST_MISTAKES)
+    worst = found.worst_mistakes(WORST)  # those that are drawn; predictions.npz has all
     named = any(mistake.name for mistake in worst)
     rows = tuple(
         (

@@ -14,12 +14,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from neocog.data import NumberedNames, Progress, Split
+from neocog.data import Progress, Split
 from neocog.data.corruptions import CORRUPTIONS, Corruption
 from neocog.device import choose
-from neocog.errors import RecipeError, RunError, unknown
+from neocog.errors import RunError
 from neocog.evaluation import wilson_interval
-from neocog.finished import SPLITS, Data, Run, Tell, classifier_of, warn, what_to_measure
+from neocog.finished import Data, Run, Tell, classifier_of, opened, part_named, warn, what_to_measure
+from neocog.insight.naming import chosen_names
 from neocog.networks import Model
 from neocog.predict import Classifier
 from neocog.randomness import torch_stream
@@ -34,7 +35,7 @@ def stress(
     run: str | Path | Run,
     *,
     split: str = "val",
-    only: Sequence[str] | None = None,
+    only: str | Sequence[str] | None = None,
     data: Data | None = None,
     model: Model | None = None,
     device: str | None = None,
@@ -44,24 +45,24 @@ def stress(
     """Measures a finished run on pictures that are shifted, turned, scaled, noisy, blurred, pale or inverted.
 
     Pictures are changed as they were prepared, uint8, at graded strengths; what is drawn, such as the direction of a
-    shift, is the same for each strength and each call. What moves in from outside repeats the border.
+    shift, is the same for each strength and each call. What moves in from outside repeats the border. All changes
+    together classify each picture about 40 times, once for each strength.
 
     Args:
         split: the part, "val" or "test"; choices may be made from the first, and the second is noted as an opening.
-        only: names of changes, such as ["shift", "noise"]; all of them unless given.
+        only: names of changes, in a list such as ["shift", "noise"] or a text with commas; all of them unless given.
         data: arrays that the run was trained on, which only you have, or other data with the same classes.
         progress: called with (what, done, total); `tell` with each remark about the data, else they are warnings.
 
     Raises a NeocogError for an unknown name or part, or data that can't be opened.
     Source: Hendrycks & Dietterich 2019, for the graded strengths; the changes and their strengths are our own.
     """
-    chosen = chosen_corruptions(only)
-    if split not in SPLITS:
-        raise RecipeError(f"split '{split}': give val or test")
-    found = run if isinstance(run, Run) else Run.open(run)
+    chosen = [CORRUPTIONS[name] for name in chosen_names(only, CORRUPTIONS, "change")]
+    asked = part_named(split)
+    found = opened(run)
     classifier = classifier_of(found.directory, model, choose(device or "auto", "float32"))
     dataset, pictures, part = what_to_measure(
-        found.directory.read_recipe(), data, SPLITS[split], classifier.classes, found.directory, progress
+        found.directory.read_recipe(), data, asked, classifier.classes, found.directory, progress
     )
     for note in dataset.notes:
         (tell or warn)(note)
@@ -91,17 +92,6 @@ def stress(
             "seed": _SEED,
         },
     )
-
-
-def chosen_corruptions(only: Sequence[str] | None) -> list[Corruption]:
-    """The changes of these names, in our own order. Raises RecipeError for an unknown name, or none at all."""
-    names = list(CORRUPTIONS) if only is None else [only] if isinstance(only, str) else list(only)
-    for name in names:
-        if name not in CORRUPTIONS:
-            raise RecipeError(unknown("change", name, CORRUPTIONS))
-    if not names:
-        raise RecipeError(f"no change was named; give some of {', '.join(CORRUPTIONS)}")
-    return [corruption for name, corruption in CORRUPTIONS.items() if name in names]
 
 
 @dataclass(frozen=True)
@@ -156,7 +146,6 @@ class _Trial:
     def curve(self, unchanged: int, n: int, classes: int) -> StressCurve:
         return StressCurve(
             name=self.corruption.name,
-            title=self.corruption.name,
             unit=self.corruption.unit,
             strengths=(self.corruption.unchanged, *self.strengths),
             correct=(unchanged, *self.correct),
@@ -166,7 +155,7 @@ class _Trial:
         )
 
     def broken(self, pictures: Split, labels_N: NDArray[np.int64], classes: Sequence[str]) -> list[Broken]:
-        numbers = pictures.names.indices if isinstance(pictures.names, NumberedNames) else range(len(pictures))
+        numbers = pictures.numbers
         return [
             Broken(
                 index=int(numbers[flip.row]),

@@ -34,6 +34,7 @@ keys          which look stands for what
 from __future__ import annotations
 
 from neocog.plots.attributions import plot_attributions
+from neocog.plots.broken import plot_broken
 from neocog.plots.classes import plot_classes
 from neocog.plots.confusion import plot_confusion
 from neocog.plots.convolution import plot_convolution, plot_kernel
@@ -44,6 +45,7 @@ from neocog.plots.fields import plot_receptive_field
 from neocog.plots.flips import plot_flips
 from neocog.plots.layer_kernels import plot_layer_kernels
 from neocog.plots.learning import plot_learning
+from neocog.plots.listed import plot_duplicates, plot_label_errors, plot_listed
 from neocog.plots.mistakes import plot_mistakes
 from neocog.plots.neighbours import plot_neighbours
 from neocog.plots.rates import plot_rates
@@ -59,16 +61,20 @@ from neocog.plots.window import plot_window
 
 __all__ = [
     "plot_attributions",
+    "plot_broken",
     "plot_classes",
     "plot_confusion",
     "plot_convolution",
     "plot_cost",
     "plot_curves",
+    "plot_duplicates",
     "plot_feature_maps",
     "plot_flips",
     "plot_kernel",
+    "plot_label_errors",
     "plot_layer_kernels",
     "plot_learning",
+    "plot_listed",
     "plot_mistakes",
     "plot_neighbours",
     "plot_rates",

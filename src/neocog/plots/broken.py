@@ -6,8 +6,8 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from neocog.plots.grid import Tile, draw_tiles
+from neocog.plots.mistakes import sure
 from neocog.plots.style import MARK, styled
-from neocog.statistics.stress import strength_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -47,7 +47,8 @@ def plot_broken(found: StressTest) -> Figure | None:
 
 
 def _pair(broken: Broken, units: Mapping[str, str]) -> list[Tile]:
+    from neocog.statistics.stress import strength_text  # which needs scipy
+
     strength = strength_text(broken.strength, units[broken.corruption])
     before = Tile(broken.original if broken.original is not None else broken.picture, (broken.true,))
-    sure = f"{broken.probability * 100:.0f} %"
-    return [before, Tile(broken.picture, (f"{broken.answer}, {sure}", strength), frame=MARK)]
+    return [before, Tile(broken.picture, (f"{broken.answer}, {sure(broken.probability)}", strength), frame=MARK)]

@@ -36,7 +36,7 @@ class _Measure:
 
     title: str
     values: NDArray[np.float64]
-    intervals: Sequence[tuple[float, float]] | None
+    intervals: NDArray[np.float64] | None  # (classes, 2)
     together: float  # of all classes
 
 
@@ -70,7 +70,7 @@ def plot_classes(evaluation: Evaluation) -> Figure:
     figure, foot = page(_WIDTH, tall + FOOT + _HEAD, _title(evaluation, drawn), caption)
     bottom = foot + FOOT
 
-    ends = [end for measure in measures for interval in measure.intervals or () for end in interval]
+    ends = [end for measure in measures if measure.intervals is not None for end in measure.intervals.ravel().tolist()]
     values = [value for measure in measures for value in [*measure.values.tolist(), measure.together]]
     span = Span.linear([value for value in [*ends, *values] if np.isfinite(value)], length, (0, 100))
     for position, measure in enumerate(measures):
@@ -95,23 +95,15 @@ def _lowest_first(evaluation: Evaluation) -> NDArray[np.int64]:
 
 
 def _measures(evaluation: Evaluation, drawn: NDArray[np.int64]) -> list[_Measure]:
-    from neocog.evaluation import wilson_interval
+    def shares(values: NDArray[Any], ends: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        known = np.isfinite(ends[drawn, 0])  # else it is 0/0
+        return np.where(known, 100 * values[drawn], np.nan), 100 * ends[drawn]
 
-    right, pictures, given = (
-        counts[drawn]
-        for counts in (np.diag(evaluation.confusion), evaluation.support, evaluation.confusion.sum(axis=0))
-    )
-
-    def shares(whole: NDArray[Any]) -> tuple[NDArray[np.float64], list[tuple[float, float]]]:
-        values = np.divide(100 * right, whole, out=np.full(len(right), np.nan), where=whole > 0)
-        bounds = [wilson_interval(some, n) if n else (np.nan, np.nan) for some, n in zip(right, whole, strict=True)]
-        return values, [(100 * low, 100 * high) for low, high in bounds]
-
-    f1 = np.where(pictures > 0, 100 * evaluation.f1[drawn], np.nan)
+    f1 = np.where(evaluation.support[drawn] > 0, 100 * evaluation.f1[drawn], np.nan)
     accuracy = 100 * evaluation.accuracy
     return [
-        _Measure("recall", *shares(pictures), accuracy),
-        _Measure("precision", *shares(given), accuracy),
+        _Measure("recall", *shares(evaluation.recall, evaluation.recall_intervals), accuracy),
+        _Measure("precision", *shares(evaluation.precision, evaluation.precision_intervals), accuracy),
         _Measure("F1", f1, None, 100 * evaluation.macro_f1),
     ]
 
@@ -119,8 +111,8 @@ def _measures(evaluation: Evaluation, drawn: NDArray[np.int64]) -> list[_Measure
 def _draw(axes: Axes, measure: _Measure, look: Look, row: float) -> None:
     known = np.flatnonzero(np.isfinite(measure.values))
     axes.axvline(measure.together, color=GREY, linewidth=1, linestyle=(0, (4, 2)), gid="together")
-    if measure.intervals:
-        low, high = np.array(measure.intervals)[known].T
+    if measure.intervals is not None:
+        low, high = measure.intervals[known].T
         axes.hlines(known, low, high, colors=look.colour, linewidth=1.8, alpha=0.55, gid="interval")
     axes.plot(
         measure.values[known],

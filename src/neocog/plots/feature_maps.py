@@ -60,6 +60,19 @@ def plot_feature_maps(maps: FeatureMaps) -> Figure:
     )
 
 
+def maps_and_kernels(maps: FeatureMaps, prefix: str = "") -> dict[str, Figure]:
+    """The maps of a layer, and of a convolution its kernels as well, under the names of their files."""
+    from torch import nn
+
+    from neocog.plots.layer_kernels import plot_layer_kernels
+
+    found, module = {f"{prefix}maps": plot_feature_maps(maps)}, maps.layer.module
+    if isinstance(module, nn.Conv2d):
+        weights = module.weight.detach().float().cpu().numpy()
+        found[f"{prefix}kernels"] = plot_layer_kernels(weights, title=f"Kernels of {maps.layer}")
+    return found
+
+
 def _strip(scale: Scale, values: NDArray[np.float32]) -> NDArray[np.uint8]:
     """Values row by row, in colours (H, W, 3): a row, or about four times as wide as high."""
     across = min(len(values), max(_ACROSS, ceil(sqrt(4 * len(values)))))

@@ -62,7 +62,11 @@ def plot_layer_kernels(
     tiles = [Tile(pixels) for pixels in shown]
     columns = _columns(len(tiles))
     if channels not in (1, 3):
-        columns = max(1, columns // channels) * channels if channels <= _ACROSS[-1] else columns
+        if channels <= _ACROSS[-1]:
+            columns = max(1, columns // channels) * channels
+            colour += f", {plural(columns // channels, what)} a row"
+        else:
+            colour += " and on over the rows"
     caption = " · ".join(text for text in (counted, ends, colour, left) if text)
     return draw_tiles(in_rows(tiles, columns), title=title, caption=caption, scale=scale)
 

@@ -177,5 +177,5 @@ def _caption(evaluation: Evaluation, *, spread: bool) -> str:
     if spread:
         parts.append("At the right the same pictures, logarithmic in 100 % − x.")
     if evaluation.temperature != 1:
-        parts.append(f"Probabilities are softened with temperature {number(evaluation.temperature, 3)}.")
+        parts.append(f"Probabilities at temperature {number(evaluation.temperature, 3)}.")
     return " ".join(parts)

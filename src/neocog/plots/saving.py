@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,13 @@ DRAWINGS = tuple(METADATA)
 
 
 @styled
+def figure_bytes(figure: Figure, kind: str) -> bytes:
+    """A figure as the content of a "png" (160 dots an inch), "svg" or "pdf" file."""
+    content = BytesIO()
+    figure.savefig(content, format=kind, dpi=DOTS, metadata=METADATA[f".{kind}"])
+    return content.getvalue()
+
+
 def save_figure(figure: Figure, path: str | Path, *, overwrite: bool = False) -> Path:
     """Writes a figure as .png (160 dots an inch), .svg or .pdf, by its name, and gives back where.
 
@@ -34,7 +42,6 @@ def save_figure(figure: Figure, path: str | Path, *, overwrite: bool = False) ->
     neocog.errors.NeocogError: cannot write 'sobel.gif': its suffix tells its kind; give .png, .svg or .pdf
     """
     target = check_target(path, DRAWINGS, overwrite=overwrite)
-    suffix = target.suffix.lower()
     with whole_file(target, overwrite=overwrite) as file:
-        figure.savefig(file, format=suffix[1:], dpi=DOTS, metadata=METADATA[suffix])
+        file.write_bytes(figure_bytes(figure, target.suffix.lower()[1:]))
     return target

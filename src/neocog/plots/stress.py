@@ -38,7 +38,7 @@ def plot_stress(stress_test: StressTest) -> Figure:
         NeocogError: no change was tried.
 
     >>> from neocog.statistics.stress import StressCurve, StressTest
-    >>> curve = StressCurve("shift", "shift", "pixels", (0, 1, 2), (90, 80, 20), 100, 0.1)
+    >>> curve = StressCurve("shift", "pixels", (0, 1, 2), (90, 80, 20), 100, 0.1)
     >>> figure = plot_stress(StressTest("runs/1", "test", 100, 0.9, (curve,), ()))
     >>> [axes.get_xlabel() for axes in figure.axes]
     ['pixels']
@@ -51,7 +51,7 @@ def plot_stress(stress_test: StressTest) -> Figure:
     up = Span.linear([*values, *(100 * curve.guess for curve in curves)], _TALL, (0, 100), upright=True)
     inner = max(_LEAST_WIDTH, _WIDTH * columns / _COLUMNS) - 2 * MARGIN
     length = (inner - up.side - (columns - 1) * _BETWEEN - GAP) / columns
-    heads = [fitted(curve.title, TEXT, length) for curve in curves]
+    heads = [fitted(curve.name, TEXT, length) for curve in curves]
     head = max(height_of(text, TEXT) for text in heads) + GAP / 2
     rows = -(-len(curves) // columns)
     row = head + _TALL + FOOT
@@ -75,7 +75,7 @@ def _strengths(curve: StressCurve, length: float) -> Span:
     """The axis of the strengths, with the last one at its right end.
 
     >>> from neocog.statistics.stress import StressCurve
-    >>> span = _strengths(StressCurve("contrast", "contrast", "×", (1, 0.5, 0.2), (9, 8, 7), 10), 2)
+    >>> span = _strengths(StressCurve("contrast", "×", (1, 0.5, 0.2), (9, 8, 7), 10), 2)
     >>> span.low > 1 > 0.2 > span.high
     True
     """
@@ -130,7 +130,7 @@ def _title(stress_test: StressTest) -> str:
     worst = min(stress_test.curves, key=lambda curve: min(curve.accuracies))
     return (
         f"Stress on {stress_test.part}: {100 * stress_test.accuracy:.2f} % right unchanged, "
-        f"{100 * min(worst.accuracies):.2f} % at worst ({worst.title})"
+        f"{100 * min(worst.accuracies):.2f} % at worst ({worst.name})"
     )
 
 

@@ -50,12 +50,16 @@ def plot_trace(trace: NeuronTrace) -> Figure:
     """A number's parts on top, their sum and what later layers make of it below, and the arithmetic in words.
 
     Of a convolution the three channels that add most are drawn, patch × weights = products; of a window or group, its
-    values; of a vector, the largest parts as bars. Orange adds, blue takes away.
+    values, with the largest framed where that is what goes on; of a vector, the largest parts as bars. Orange adds,
+    blue takes away.
 
     Args:
         trace: what `neocog.explanations.trace.trace` gives.
     """
     blocks = _blocks(trace.steps[0])
+    windows = [
+        block for step in trace.steps[1:] for block in _blocks(step)
+    ]  # of the maxima that the chain goes through
     inner = _WIDTH - 2 * MARGIN
     title = heading(f"{trace.layer}: {_where(trace.neuron)} = {_text(trace.value)}", inner)
     chain = _Chain.of(trace, inner)
@@ -67,6 +71,7 @@ def plot_trace(trace: NeuronTrace) -> Figure:
         height_of(title, HEADING),
         *(block.height for block in blocks),
         *([height_of(shares, TEXT)] if shares else []),
+        *(block.height for block in windows),
     ]
     down += [chain.height, height_of(texts, SMALL), height_of(caption, SMALL)]
     figure = new_figure(_WIDTH, sum(down) + (len(down) - 1) * 2 * GAP + 2 * MARGIN)
@@ -79,6 +84,9 @@ def plot_trace(trace: NeuronTrace) -> Figure:
     if shares:
         write(figure, MARGIN, top, shares, va="top", size=TEXT)
         top -= height_of(shares, TEXT) + 2 * GAP
+    for block in windows:
+        block.draw(figure, top)
+        top -= block.height + 2 * GAP
     chain.draw(figure, top)
     top -= chain.height + 2 * GAP
     write(figure, MARGIN, top, texts, va="top", size=SMALL)
@@ -167,10 +175,10 @@ def _blocks(step: Step) -> list[_Patches] | list[_Bars]:
 
     count = 1 if any(term.mark for term in step.terms) else _CHANNELS
     strongest = sorted(by_channel, key=strength, reverse=True)[:count]
-    return [_patches(channel, by_channel[channel]) for channel in sorted(strongest)]
+    return [_patches(channel, by_channel[channel], _word(step.layer)) for channel in sorted(strongest)]
 
 
-def _patches(channel: int, terms: Sequence[Term]) -> _Patches:
+def _patches(channel: int, terms: Sequence[Term], word: str) -> _Patches:
     rows, columns = (list(dict.fromkeys(term.place[axis] for term in terms)) for axis in (1, 2))
     shape = len(rows), len(terms) // len(rows) if len(terms) % len(rows) == 0 else 1
     if len(terms) != len(rows) * len(columns):  # a padding that reads a row twice
@@ -181,7 +189,7 @@ def _patches(channel: int, terms: Sequence[Term]) -> _Patches:
     total = f"Σ = {number(_sum(terms))}"
     if terms[0].weight is None:
         marked = next((f"{term.mark} is {number(term.input)}" for term in terms if term.mark), "")
-        return _Patches(f"channel {channel}", (inputs,), marked or total)
+        return _Patches(f"channel {channel}: what {word} takes", (inputs,), marked or total)
     weights = np.array([term.weight for term in terms]).reshape(shape)
     products = np.array([term.product for term in terms]).reshape(shape)
     panels = inputs, weights_panel("weights", "", weights, edge), weights_panel("products", "", products, edge)
@@ -358,8 +366,11 @@ def _caption(trace: NeuronTrace) -> str:
     facts = [fact.replace("e-", "e−") for fact in facts]
     if trace.steps[0].source:
         facts.insert(0, f"input: {trace.steps[0].source}")
-    if any(not term.inside for term in trace.steps[0].terms):
-        facts.append("padding counts as 0" if trace.steps[0].terms[0].weight is not None else "padding is drawn as 0")
+    beyond = [term for step in trace.steps for term in step.terms if not term.inside]
+    if any(term.weight is not None for term in beyond):
+        facts.append("padding counts as 0")
+    if any(term.weight is None for term in beyond):
+        facts.append("padding of a window is drawn as 0")
     if trace.steps[0].terms:
         several = len(trace.steps[0].terms[0].place) == 3 and trace.steps[0].terms[0].weight is not None
         facts.append(f"orange is above 0, blue below{', each square on its own scale' if several else ''}")

@@ -14,7 +14,7 @@ from neocog.explanations.attributions import Attribution
 from neocog.explanations.flips import Flip
 from neocog.explanations.neighbours import Neighbour
 from neocog.render.words import wrapped
-from neocog.tables import table
+from neocog.tables import percent, table
 
 _MOST_CLASSES = 5
 
@@ -95,7 +95,7 @@ def flips_text(flips: Sequence[Flip]) -> str:
     """The smallest change of each kind that turns the answer, or what was tried in vain."""
     if not flips:
         return ""
-    rows = [[each.kind, each.detail, f"{each.answer} {each.probability * 100:.2f} %"] for each in flips if each.found]
+    rows = [[each.kind, each.detail, f"{each.answer} {percent(each.probability)}"] for each in flips if each.found]
     lines = [table(["change", "smallest that turns the answer", "new answer"], rows)] if rows else []
     lines += [wrapped(str(each), rest="  ") for each in flips if not each.found]
     return "\n".join(["what would change its mind", *lines])
@@ -104,7 +104,7 @@ def flips_text(flips: Sequence[Flip]) -> str:
 def _answer(explanation: Explained) -> str:
     order = np.argsort(-explanation.probabilities, kind="stable")[:_MOST_CLASSES]
     ranked = ", ".join(
-        f"{explanation.classes[place]} {explanation.probabilities[place] * 100:.2f} %" for place in order
+        f"{explanation.classes[place]} {percent(float(explanation.probabilities[place]))}" for place in order
     )
     notes = [wrapped(f"note: {note}", rest="  ") for note in explanation.notes]
     return "\n".join([explanation.sentence, f"probabilities: {ranked}", *notes])

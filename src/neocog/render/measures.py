@@ -2,23 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from neocog.evaluation import Evaluation
+from neocog.tables import percent
 
 _Show = Callable[[float], str]
-
-
-def percent(share: float) -> str:
-    """A share in per cent, never rounded up to all or down to nothing.
-
-    >>> percent(0.99256), percent(1.0), percent(0.99999), percent(0.0)
-    ('99.26 %', '100.00 %', '99.999 %', '0.00 %')
-    """
-    digits = 2
-    while 0 < share < 1 and digits < 8 and round(share * 100, digits) in (0, 100):
-        digits += 1
-    return f"{share * 100:.{digits}f} %"
 
 
 def four_digits(value: float) -> str:
@@ -51,6 +42,39 @@ def measures_table(parts: Mapping[str, Evaluation]) -> tuple[tuple[str, ...], tu
     return tuple(columns), tuple(rows)
 
 
+def class_shares(evaluation: Evaluation, place: int) -> tuple[str, str, str]:
+    """Precision and recall of a class in per cent, each with its interval, and F1; `—` for 0/0.
+
+    >>> from neocog.evaluation import evaluate_predictions
+    >>> class_shares(evaluate_predictions([[0.8, 0.2]] * 4, [0, 0, 0, 1], ["cat", "dog"], "test"), 0)
+    ('75.00 (30.06–95.44)', '100.00 (43.85–100.00)', '85.71')
+    """
+    shares = (evaluation.precision, evaluation.precision_intervals), (evaluation.recall, evaluation.recall_intervals)
+    cells = [
+        "—" if math.isnan(low) else f"{_bare(value)} ({low * 100:.2f}–{high * 100:.2f})"
+        for value, (low, high) in ((float(values[place]), ends[place].tolist()) for values, ends in shares)
+    ]
+    return cells[0], cells[1], _bare(float(evaluation.f1[place]))
+
+
+def before_and_after(part: str, found: Mapping[str, Any], note: str = "") -> list[tuple[str, ...]]:
+    """Loss and calibration error of a part before and after calibrating, each with its interval, as rows."""
+    rows: list[tuple[str, ...]] = []
+    for measure, name, show in (("loss", "loss", four_digits), ("calibration error", "ece", percent)):
+        cells = [note if rows else f"{part}, n = {found['n']:,}", measure]
+        for when in ("before", "after"):
+            low, high = found["intervals"][f"{name}_{when}"]
+            cells += [show(found[f"{name}_{when}"]), between((low, math.inf if high is None else high), show)]
+        rows.append(tuple(cells))
+    return rows
+
+
+def _bare(share: float) -> str:
+    return percent(share).removesuffix(" %")
+
+
+NO_F1_INTERVAL = "precision and recall with 95 % Wilson intervals; F1 has one for all classes only"
+BEFORE_AND_AFTER = ("part", "measure", ">before", ">95 % interval", ">after", ">95 % interval")
 _SHARES = ("accuracy", "top-2", "top-3", "top-5")
 _OTHERS = {"negative log likelihood": "Wilson and Student's t"}
 _MEASURES: tuple[tuple[str, _Show, Callable[[Evaluation], float], Callable[[Evaluation], tuple[float, float]]], ...] = (

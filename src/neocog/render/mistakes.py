@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from neocog.render.words import wrapped
 from neocog.statistics.mistakes import SURE, Mistakes
-from neocog.tables import table
+from neocog.tables import percent, table
 
 _WIDTH = 80
 _MOST_DUPLICATES = 10  # the JSON has all
@@ -25,10 +25,13 @@ def mistakes_text(found: Mistakes) -> str:
 
 def _head(found: Mistakes) -> str:
     which = found.runs[0] if len(found.runs) == 1 else f"{len(found.runs)} runs together, by their mean probabilities"
-    share = found.errors / found.n * 100
+    share = percent(found.errors / found.n)
     lines = [
         ("run" if len(found.runs) == 1 else "runs", which),
-        ("mistakes", f"{found.errors:,} of {found.n:,} pictures ({share:.2f} %), {found.part} part"),
+        (
+            "mistakes",
+            f"{found.errors:,} of {found.n:,} pictures ({share}), {found.part} part",
+        ),
     ]
     if asked := " and ".join(
         f"{name} {value}" for name, value in (("true", found.true), ("predicted", found.pred)) if value is not None
@@ -43,8 +46,8 @@ def _items(found: Mistakes) -> str:
             item.name or str(item.index),
             item.true,
             item.predicted,
-            _share(item.probability),
-            _share(item.true_probability),
+            percent(item.probability),
+            percent(item.true_probability),
         ]
         for item in found.items
     ]
@@ -65,8 +68,8 @@ def _label_errors(found: Mistakes) -> str:
             item.name or str(item.index),
             item.label,
             item.suggested,
-            _share(item.probability),
-            _share(item.label_probability),
+            percent(item.probability),
+            percent(item.label_probability),
         ]
         for item in found.label_errors
     ]
@@ -102,14 +105,10 @@ def _duplicates(found: Mistakes) -> str:
     doubt = "; those found by likeness are for you to judge, --out shows them" if exact < count else ""
     those = "picture" if count == 1 else "pictures"
     head = wrapped(
-        f"duplicates: {count:,} {those} of the {found.part} part ({count / found.n * 100:.2f} %) found among the "
+        f"duplicates: {count:,} {those} of the {found.part} part ({percent(count / found.n)}) found among the "
         f"training pictures, {exact:,} pixel for pixel, {count - exact:,} by their likeness; {other:,} with another "
         f"label there{more}{doubt}",
         width=_WIDTH,
     )
     columns = ["picture", "label", "training picture", "its label", ">grey levels apart"]
     return "\n".join([head, table(columns, rows)])
-
-
-def _share(probability: float) -> str:
-    return f"{probability * 100:.2f} %"

@@ -4,25 +4,31 @@ from __future__ import annotations
 
 import json
 import math
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, is_dataclass
 from os import PathLike
-from textwrap import wrap
-from typing import Any, Literal
+from pathlib import Path
+from typing import Any
 
 from neocog.evaluation import Calibration, Evaluation
 from neocog.recipe import shipped_recipes
-from neocog.render.measures import between, four_digits, measures_table, percent
+from neocog.render.measures import (
+    BEFORE_AND_AFTER,
+    NO_F1_INTERVAL,
+    before_and_after,
+    class_shares,
+    measures_table,
+)
+from neocog.render.words import TextStyle, gap, wrapped
 from neocog.summary import Summary
-from neocog.tables import WIDTH, table
+from neocog.tables import WIDTH, percent, table
 
 _MOST_CLASSES = 20  # in the tables that people read; the JSON has all
 _MOST_PAIRS = 5
 _MOST_VALUES = 20  # of a progress meter
 _LABEL = 20  # the width of what stands before a figure
 _PICTURES = {"train": "training", "test": "test"}
-
-TextStyle = Literal["text", "markdown"]
 
 
 def summary_text(summary: Summary) -> str:
@@ -56,18 +62,21 @@ def temperature_text(temperature: float, calibration: Calibration | None = None)
     return told if calibration is None else f"{told} (fitted on {calibration.n:,} {calibration.part} pictures)"
 
 
-def calibration_text(calibration: Calibration) -> str:
-    """The temperature, loss and ECE before and after on each part with their intervals, and whether it helped."""
-    columns = ["part", "measure", ">before", ">95 % interval", ">after", ">95 % interval"]
-    rows = _before_and_after(calibration.part, calibration.as_dict(), "(fitted on these)")
+def calibration_text(calibration: Calibration, run: Path | None = None) -> str:
+    """The temperature, loss and ECE before and after on each part with their intervals, and whether it helped.
+
+    Of a `run` whose report or figures show the probabilities as they were before, also what makes them anew.
+    """
+    rows = before_and_after(calibration.part, calibration.as_dict(), "(fitted on these)")
     if calibration.test is not None:
-        rows += _before_and_after("test", calibration.test)
+        rows += before_and_after("test", calibration.test)
     lines = [f"{temperature_text(calibration.temperature, calibration) or calibration}; no class changes"]
     if calibration.at_bound:
         lines.append(
             f"{calibration.temperature:g} is the end of the temperatures that are searched; the loss still falls there"
         )
-    return "\n".join([*lines, "", table(columns, rows), "", *_wrapped(_whether_it_helped(calibration), 0).split("\n")])
+    lines += ["", table(BEFORE_AND_AFTER, rows), "", wrapped(_whether_it_helped(calibration))]
+    return "\n".join(lines if run is None else [*lines, *_from_before(run)])
 
 
 def train_text(results: Mapping[str, Any]) -> str:
@@ -92,15 +101,15 @@ def train_text(results: Mapping[str, Any]) -> str:
     ]
     if results.get("calibration") is not None:
         lines.insert(2, ("calibration", _calibrated(results["calibration"])))
-    lines += [(label, _wrapped(text)) for label, text in _of_lesson(results)]
-    return "\n".join(f"{label:<{_LABEL}}{text}" for label, text in lines)
+    ended = [wrapped(text, f"{label:<{_LABEL}}", " " * _LABEL) for label, text in _of_lesson(results)]
+    return "\n".join([*(f"{label:<{_LABEL}}{text}" for label, text in lines), *ended])
 
 
 def predictions_text(answers: Sequence[Mapping[str, Any]]) -> str:
     """One line for each picture, its classes from the most probable on."""
     ranks = max(len(answer["top"]) for answer in answers)
     rows = [
-        [answer["picture"], *(f"{item['class']} {item['probability'] * 100:.2f} %" for item in answer["top"])]
+        [answer["picture"], *(f"{item['class']} {percent(item['probability'])}" for item in answer["top"])]
         for answer in answers
     ]
     names = ["picture", "answer", *(f"{rank}." for rank in range(2, ranks + 1))]
@@ -139,7 +148,7 @@ def _measured(results: Mapping[str, Any], name: str) -> str:
     low, high = results[f"{name}_interval"]
     openings = results.get("test_openings", 1) if name == "test" else 1
     return (
-        f"{results[f'{name}_accuracy'] * 100:.2f} %   (95 % interval {low * 100:.2f}–{high * 100:.2f} %, "
+        f"{percent(results[f'{name}_accuracy'])}   (95 % interval {low * 100:.2f}–{high * 100:.2f} %, "
         f"{results[f'{name}_pictures']:,} pictures{f'; opened {openings} times' if openings > 1 else ''})"
     )
 
@@ -165,7 +174,7 @@ def _of_lesson(results: Mapping[str, Any]) -> list[tuple[str, str]]:
         more = "more than " * found["at_least"]
         ours = f"; `neocog reproduce {results['recipe']}` holds seeds against it"
         shipped = results["recipe"] in shipped_recipes()
-        lines.append(("lesson", f"reports {more}{_percent(found['reported'])}{ours * shipped}"))
+        lines.append(("lesson", f"reports {more}{percent(found['reported'])}{ours * shipped}"))
     return lines
 
 
@@ -175,9 +184,9 @@ def _own_measures(found: Mapping[str, Any], openings: int) -> list[str]:
     if own_way and found["accuracy"] is not None:  # else it is the test accuracy, which stands above
         dropout = " with dropout on" * found["dropout"]
         called = ", which the lesson calls test" * (found["part"] != "test")
-        items.append(f"{_percent(found['accuracy'])} on the {_PICTURES[found['part']]} pictures{dropout}{called}")
+        items.append(f"{percent(found['accuracy'])} on the {_PICTURES[found['part']]} pictures{dropout}{called}")
     if found["train_accuracy"] is not None:
-        items.append(f"{_percent(found['train_accuracy'])} on the training pictures")
+        items.append(f"{percent(found['train_accuracy'])} on the training pictures")
     meter = [line["test_accuracy"] for line in found["log"] if "test_accuracy" in line]
     if meter:
         values = [str(int(share * 100 + 1e-9)) for share in meter]  # cut, not rounded, as the lessons print them
@@ -185,17 +194,6 @@ def _own_measures(found: Mapping[str, Any], openings: int) -> list[str]:
             values = [*values[: _MOST_VALUES // 2], "…", *values[-_MOST_VALUES // 2 :]]
         items.append(f"the test set as progress meter: {' '.join(values)} % (opened {openings} times)")
     return items
-
-
-def _wrapped(text: str, indent: int = _LABEL) -> str:
-    """Lines that fit beside a label, the later ones below the first; a number keeps its per cent sign."""
-    kept = text.replace(" %", "\N{NO-BREAK SPACE}%")
-    lines = wrap(kept, WIDTH - indent, break_on_hyphens=False)
-    return f"\n{' ' * indent}".join(lines).replace("\N{NO-BREAK SPACE}", " ")
-
-
-def _percent(share: float) -> str:
-    return f"{share * 100:.2f} %"
 
 
 def as_json(value: Any) -> str:
@@ -241,7 +239,7 @@ def _evaluation_parts(evaluation: Evaluation, style: TextStyle, calibration: Cal
     columns, rows = measures_table({evaluation.split: evaluation})
     parts = [
         f"{evaluation.split}: {evaluation}\nloss {evaluation.loss:.4f} · {wrong}"
-        + (f"\n{_wrapped(softened, 0) if style == 'text' else softened}" if softened else ""),
+        + (f"\n{wrapped(softened) if style == 'text' else softened}" if softened else ""),
         table(columns, rows, style),
         _by_chance(evaluation, style),
         *_class_table(evaluation, style),
@@ -249,7 +247,7 @@ def _evaluation_parts(evaluation: Evaluation, style: TextStyle, calibration: Cal
     if evaluation.errors:
         parts += _confusion_table(evaluation, style)
         pairs = [[true, got, f"{count:,}"] for true, got, count in evaluation.most_confused(_MOST_PAIRS)]
-        parts.append(f"most confused\n{_gap(style)}{table(['true', 'predicted', '>times'], pairs, style)}")
+        parts.append(f"most confused\n{gap(style)}{table(['true', 'predicted', '>times'], pairs, style)}")
     return parts
 
 
@@ -258,18 +256,7 @@ def _by_chance(evaluation: Evaluation, style: TextStyle) -> str:
         f"a network that is right just as often as this one is sure would have a calibration error of "
         f"{percent(evaluation.ece_by_chance)} by chance alone, with {evaluation.n:,} picture{'s' * (evaluation.n > 1)}"
     )
-    return _wrapped(text, 0) if style == "text" else text
-
-
-def _before_and_after(part: str, found: Mapping[str, Any], note: str = "") -> list[list[str]]:
-    rows: list[list[str]] = []
-    for measure, name, show in (("loss", "loss", four_digits), ("calibration error", "ece", percent)):
-        cells = [note if rows else f"{part}, n = {found['n']:,}", measure]
-        for when in ("before", "after"):
-            low, high = found["intervals"][f"{name}_{when}"]
-            cells += [show(found[f"{name}_{when}"]), between((low, math.inf if high is None else high), show)]
-        rows.append(cells)
-    return rows
+    return wrapped(text) if style == "text" else text
 
 
 def _whether_it_helped(calibration: Calibration) -> str:
@@ -287,6 +274,15 @@ def _whether_it_helped(calibration: Calibration) -> str:
     return f"{verdict[calibration.helped]}: {change}"
 
 
+def _from_before(run: Path) -> list[str]:
+    """What draws the run's report and figures anew, if it has them: they show what was before."""
+    verbs = [verb for verb, name in (("report", "report.html"), ("plot", "figures")) if (run / name).exists()]
+    commands = " and ".join(f"`neocog {verb} {shlex.quote(str(run))}`" for verb in verbs)
+    return (
+        [wrapped(f"what was drawn before shows the probabilities as they were; anew with {commands}")] if verbs else []
+    )
+
+
 def _calibrated(calibration: Calibration) -> str:
     found, part = calibration.test, "test"
     if found is None:
@@ -300,21 +296,22 @@ def _signed(value: float) -> str:
 
 def _class_table(evaluation: Evaluation, style: TextStyle) -> list[str]:
     places = list(range(len(evaluation.classes)))
-    heading = []
+    heading = f"each class: {NO_F1_INTERVAL}"
     if len(places) > _MOST_CLASSES:
         # Those with the lowest F1 are what a reader looks for; sorted is stable, so equal ones keep their order.
         places = sorted(places, key=lambda place: evaluation.f1[place])[:_MOST_CLASSES]
-        heading = [f"the {_MOST_CLASSES} of {len(evaluation.classes)} classes with the lowest F1:"]
+        heading = f"the {_MOST_CLASSES} of {len(evaluation.classes)} classes with the lowest F1: {NO_F1_INTERVAL}"
     rows = [
         [
             evaluation.classes[place],
-            *(f"{measure[place] * 100:.2f}" for measure in (evaluation.precision, evaluation.recall, evaluation.f1)),
+            *class_shares(evaluation, place),
             f"{evaluation.support[place]:,}",
         ]
         for place in places
     ]
-    rows.append(["mean", "", "", f"{evaluation.macro_f1 * 100:.2f}", f"{evaluation.n:,}"])
-    return [*heading, table(["class", ">precision %", ">recall %", ">F1 %", ">pictures"], rows, style)]
+    rows.append(["mean", "", "", percent(evaluation.macro_f1).removesuffix(" %"), f"{evaluation.n:,}"])
+    found = table(["class", ">precision %", ">recall %", ">F1 %", ">pictures"], rows, style)
+    return [f"{wrapped(heading) if style == 'text' else heading}\n{gap(style)}{found}"]
 
 
 def _confusion_table(evaluation: Evaluation, style: TextStyle) -> list[str]:
@@ -331,7 +328,7 @@ def _confusion_table(evaluation: Evaluation, style: TextStyle) -> list[str]:
         text = table(["", *(f">{number}" for number in short)], rows, style)
     if style == "text" and _width(text) > WIDTH:
         return []
-    return [f"confusion matrix (rows: true class, columns: predicted class)\n{_gap(style)}{text}"]
+    return [f"confusion matrix (rows: true class, columns: predicted class)\n{gap(style)}{text}"]
 
 
 def _labelled(labels: list[str], cells: list[list[str]]) -> list[list[str]]:
@@ -340,7 +337,3 @@ def _labelled(labels: list[str], cells: list[list[str]]) -> list[list[str]]:
 
 def _width(text: str) -> int:
     return max(len(line) for line in text.split("\n"))
-
-
-def _gap(style: TextStyle) -> str:
-    return "\n" if style == "markdown" else ""

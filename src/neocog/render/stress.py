@@ -6,7 +6,7 @@ from itertools import groupby, islice
 
 from neocog.render.words import wrapped
 from neocog.statistics.stress import StressCurve, StressTest, strength_text
-from neocog.tables import table
+from neocog.tables import percent, table
 
 _LABEL = 20  # the width of what stands before a text
 _WIDTH = 80
@@ -28,7 +28,7 @@ def _head(found: StressTest) -> list[tuple[str, str]]:
         ("run", found.run),
         (
             "unchanged",
-            f"{found.accuracy * 100:.2f} % (95 % interval {low * 100:.2f}–{high * 100:.2f} %, {found.n:,} pictures)",
+            f"{percent(found.accuracy)} (95 % interval {low * 100:.2f}–{high * 100:.2f} %, {found.n:,} pictures)",
         ),
     ]
     if not conditions:
@@ -43,10 +43,10 @@ def _head(found: StressTest) -> list[tuple[str, str]]:
 
 def _curve(curve: StressCurve) -> str:
     # What is unchanged stands once, above all curves, so that six strengths fit into 80 columns.
-    accuracies = [f"{accuracy * 100:.2f}" for accuracy in curve.accuracies[1:]]
+    accuracies = [percent(accuracy).removesuffix(" %") for accuracy in curve.accuracies[1:]]
     intervals = [f"{_short(low)}–{_short(high)}" for low, high in curve.intervals[1:]]
     columns = [_unit(curve), *(f">{_plain(strength, curve.unit)}" for strength in curve.strengths[1:])]
-    head = curve.title + (f": {curve.about}" if curve.about else "")
+    head = curve.name + (f": {curve.about}" if curve.about else "")
     return "\n".join(
         [head, table(columns, [["accuracy, %", *accuracies], ["95 % interval", *intervals]]), _half(curve)]
     )
@@ -73,7 +73,7 @@ def _first(found: StressTest) -> str:
                 broken.name or str(broken.index),
                 broken.true,
                 broken.answer,
-                f"{broken.probability * 100:.2f} %",
+                percent(broken.probability),
             ]
             for broken in islice(group, _MOST_BROKEN)
         ]

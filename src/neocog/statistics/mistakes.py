@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
+from html import escape
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from neocog.evaluation import Mistake
-from neocog.tables import table
+from neocog.tables import percent, table
 
 SURE = 0.75  # the least mean probability of another class that makes a label suspect
 
@@ -113,10 +114,10 @@ class Mistakes:
                 item.name or "",
                 item.true,
                 item.predicted,
-                f"{item.probability * 100:.2f} %",
-                f"{item.true_probability * 100:.2f} %",
+                percent(item.probability),
+                percent(item.true_probability),
             ]
             for item in self.items
         ]
         names = [">index", "name", "true", "predicted", ">how sure", ">of the true class"]
-        return f"<p>{self}</p>\n{table(names, rows, 'html')}"
+        return f"<p>{escape(str(self))}</p>\n{table(names, rows, 'html')}"

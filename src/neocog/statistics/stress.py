@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neocog.evaluation import wilson_interval
-from neocog.tables import table
+from neocog.tables import percent, table
 
 
 def strength_text(value: float, unit: str) -> str:
@@ -32,13 +32,12 @@ def strength_text(value: float, unit: str) -> str:
 class StressCurve:
     """Accuracy under one change at growing strength; the first strength changes nothing.
 
-    >>> curve = StressCurve("shift", "shift", "pixels", (0, 1, 2), (90, 80, 20), n=100, guess=0.1)
+    >>> curve = StressCurve("shift", "pixels", (0, 1, 2), (90, 80, 20), n=100, guess=0.1)
     >>> curve.accuracies, curve.half_lost
     ((0.9, 0.8, 0.2), 1.5)
     """
 
     name: str
-    title: str
     unit: str
     strengths: tuple[float, ...]
     correct: tuple[int, ...]  # of n, at each strength
@@ -139,20 +138,20 @@ class StressTest:
         }
 
     def __str__(self) -> str:
-        head = f"{self.accuracy * 100:.2f} % of {self.n:,} unchanged pictures ({self.part} part)"
-        return "\n".join([head, *(f"{curve.title}: {_range(curve)}" for curve in self.curves)])
+        head = f"{percent(self.accuracy)} of {self.n:,} unchanged pictures ({self.part} part)"
+        return "\n".join([head, *(f"{curve.name}: {_range(curve)}" for curve in self.curves)])
 
     def __repr__(self) -> str:
         return f"<StressTest of '{self.run}' on {self.part}: {', '.join(curve.name for curve in self.curves)}>"
 
     def _repr_html_(self) -> str:
         """One row a change, for notebooks."""
-        rows = [[curve.title, _range(curve)] for curve in self.curves]
+        rows = [[curve.name, _range(curve)] for curve in self.curves]
         return table(["change", "accuracy"], rows, "html")
 
 
 def _range(curve: StressCurve) -> str:
-    last = f"{curve.accuracies[-1] * 100:.2f} % at {strength_text(curve.strengths[-1], curve.unit)}"
+    last = f"{percent(curve.accuracies[-1])} at {strength_text(curve.strengths[-1], curve.unit)}"
     if curve.half_lost is None:
         return last
     half = strength_text(float(f"{curve.half_lost:.2g}"), curve.unit)
