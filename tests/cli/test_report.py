@@ -31,9 +31,7 @@ def test_it_prints_where_the_report_lies(
     assert Path("mine.html").read_text(encoding="utf-8") == html
     found = cli("report", "run", "--out", "mine.html")
     assert (found.status, found.out) == (2, "")
-    assert found.err == (
-        "error: 'mine.html' exists already; give another name, or --overwrite (in Python, overwrite=True)\n"
-    )
+    assert found.err == ("error: 'mine.html' exists already; give another name\n")
 
 
 def test_what_is_no_run_is_one_line(cli: Cli) -> None:

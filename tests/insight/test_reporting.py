@@ -257,9 +257,7 @@ def test_a_place_of_its_own_is_never_written_over(run: Run, quick: list[str]) ->
     assert report(run, out="mine.html") == Path("mine.html")
     assert not Path("run/report.html").exists()
     quick.clear()
-    assert refused("mine.html") == (
-        "'mine.html' exists already; give another name, or --overwrite (in Python, overwrite=True)"
-    )
+    assert refused("mine.html") == ("'mine.html' exists already; give another name")
     assert refused("mine.txt") == "cannot write 'mine.txt': its suffix tells its kind; give .html or .htm"
     assert refused("no/mine.html") == "cannot write 'no/mine.html': there is no folder 'no'; make it first"
     assert quick == []  # nothing was drawn in vain

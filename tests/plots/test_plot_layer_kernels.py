@@ -45,7 +45,10 @@ def test_three_channels_are_red_green_and_blue_around_grey():
 
 def test_other_channels_have_tiles_of_their_own():
     figure = plot_layer_kernels(np.arange(1.0, 7.0).reshape(3, 2, 1, 1))
-    assert caption(figure) == "3 kernels of 2×1×1 · weights from 1 to 6 · each kernel's 2 channels side by side, 3 kernels a row"
+    assert (
+        caption(figure)
+        == "3 kernels of 2×1×1 · weights from 1 to 6 · each kernel's 2 channels side by side, 3 kernels a row"
+    )
     assert len(colours(figure)) == 6 + 2  # white around them and the rim
 
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from neocog.cli.options import Code, Device, Json, data_progress, tell
+from neocog.errors import ExplanationError
 
 
 def explain(
@@ -54,6 +55,8 @@ def explain(
     from neocog.render.runs import as_json
     from neocog.run import RunDirectory
 
+    if layer is not None and (method or class_):
+        raise ExplanationError("--method and --class ask why of the picture as a whole; leave --layer out, or them")
     place = _neuron(layer, neuron)
     RunDirectory.check_place(out, "--out")
     with data_progress() as progress:
@@ -91,8 +94,6 @@ def explain(
 
 def _neuron(layer: str | None, text: str | None) -> tuple[int, ...] | None:
     """The numbers of --neuron."""
-    from neocog.errors import ExplanationError
-
     if text is None:
         return None
     if layer is None:

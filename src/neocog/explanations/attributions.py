@@ -116,7 +116,7 @@ def known_methods(methods: str | Iterable[str] | None) -> tuple[str, ...] | None
     """The methods asked for, each once; None, as given, for all that fit. Refuses unknown ones, and none at all."""
     if methods is None:
         return None
-    names = tuple(dict.fromkeys([methods] if isinstance(methods, str) else methods))
+    names = tuple(dict.fromkeys(each.lower() for each in ([methods] if isinstance(methods, str) else methods)))
     if not names:
         raise ExplanationError(f"no method is given; leave methods out for all that fit, or name {', '.join(METHODS)}")
     for name in names:

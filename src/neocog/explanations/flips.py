@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import groupby
 from typing import TYPE_CHECKING, Literal
 
@@ -43,7 +43,7 @@ class Flip:
     detail: str  # "3 pixels down, 1 right"; empty where none was found
     answer: str  # for the changed picture; where none was found, for the picture itself
     probability: float  # of that answer
-    picture: NDArray[np.uint8] | None  # as changed, (H, W, C)
+    picture: NDArray[np.uint8] | None = field(repr=False)  # as changed, (H, W, C)
     searched: str  # "shift of up to 7 pixels"
     box: tuple[int, int, int, int] | None = None  # of an erased patch: top, left, height and width
 

@@ -6,7 +6,7 @@ Legend: N training pictures, k of them nearest, D values of the last hidden laye
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -34,7 +34,7 @@ class Neighbour:
     name: str
     label: str
     distance: float  # Euclidean, in the last hidden layer
-    picture: NDArray[np.uint8]  # (H, W, C)
+    picture: NDArray[np.uint8] = field(repr=False)  # (H, W, C)
     same: bool = False  # whether it is the very picture asked about, pixel by pixel
 
 

@@ -117,14 +117,16 @@ class Network:
             ]
         return cls(model, tuple(found), tuple(input_shape), names)
 
-    def layer(self, name: str) -> NamedLayer:
+    def layer(self, name: str | int) -> NamedLayer:
         """The layer of that number, or by torch's name. Raises ExplanationError, which names the nearest and all."""
+        name = str(name)
         by_number = {layer.number: layer for layer in self.layers}
         # A whole number is never torch's name of a layer that has a number of its own: torch counts from 0.
         by_name = {layer.name: layer for layer in self.layers if not layer.name.isdigit()}
         found = by_number.get(name) or by_name.get(name)
         if found is None:
-            close = get_close_matches(name, [*by_number, *by_name], n=1, cutoff=0.5)
+            # One number is no misspelling of another.
+            close = [] if name.isdigit() else get_close_matches(name, [*by_number, *by_name], n=1, cutoff=0.5)
             hint = f"did you mean '{close[0]}'? The" if close else "the"
             listed = "; ".join(f"{layer.number} '{layer.text}'" for layer in self.layers)
             raise ExplanationError(f"there is no layer '{name}'; {hint} layers are {listed}")

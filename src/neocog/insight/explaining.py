@@ -6,7 +6,6 @@ import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
-from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,9 +33,9 @@ from neocog.finished import Data, Run, Tell, classifier_of, open_data, own_data,
 from neocog.inference import evaluation_mode, float32_convolutions
 from neocog.layers.layer import shape_text
 from neocog.networks import Model
-from neocog.plots.saving import METADATA
-from neocog.plots.style import DOTS, styled
+from neocog.plots.saving import figure_bytes
 from neocog.predict import Classifier, Picture
+from neocog.tables import percent
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -179,7 +178,7 @@ class Explanation:
     def sentence(self) -> str:
         """The answer with its probability, and the class that is explained where that is another."""
         other = "" if self.classes[self.target] == self.answer else f"; explained is {self.classes[self.target]}"
-        return f"{self.name}: {self.answer}, {self.probability * 100:.2f} %{other}"
+        return f"{self.name}: {self.answer}, {percent(self.probability)}{other}"
 
     def as_dict(self) -> dict[str, Any]:
         """All of it as plain numbers and texts, worked out where it wasn't yet; maps and pictures are left out."""
@@ -213,7 +212,7 @@ class Explanation:
         """The answer, the figure of the maps and their checks, for notebooks."""
         from neocog.render.explanation import explanation_html
 
-        return explanation_html(self, _png(self.why_figure()))
+        return explanation_html(self, figure_bytes(self.why_figure(), "png"))
 
     def __repr__(self) -> str:
         return f"<Explanation of {self.sentence}>"
@@ -390,10 +389,3 @@ def _training(run: Run, data: Data | None, progress: Progress | None, tell: Tell
 
 def _without_picture(item: Neighbour | Flip) -> dict[str, Any]:
     return {key: value for key, value in vars(item).items() if key != "picture"}
-
-
-@styled
-def _png(figure: Figure) -> bytes:
-    content = BytesIO()
-    figure.savefig(content, format="png", dpi=DOTS, metadata=METADATA[".png"])
-    return content.getvalue()

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import neocog
+from neocog.errors import NeocogError
 from neocog.files import check_target, whole_file
 from neocog.finished import Run, opened
 from neocog.insight.figures import Drawn, draw, names, write_figures
@@ -61,6 +62,8 @@ def report(run: str | Path | Run, *, out: str | Path | None = None, tell: Tell |
         RunError: no finished run.
         NeocogError: `out` isn't .html or exists already; or the file can't be written.
     """
+    if out is not None and Path(out).exists():
+        raise NeocogError(f"'{out}' exists already; give another name")
     target = None if out is None else check_target(out, (".html", ".htm"))
     found = opened(run)
     drawn, missing = _drawn(found)
