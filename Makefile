@@ -15,7 +15,7 @@ demo: .venv/demo ## install neocog and train the default recipe on MNIST
 	$(BIN)/neocog train fast
 
 test: .venv/test ## run the tests: no network, no GPU, under three minutes on two cores
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist loadfile
 
 test-slow: .venv/test ## run the tests that take longer than a few seconds, too
 	$(BIN)/python -m pytest -m "not gpu and not network and not browser"

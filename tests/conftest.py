@@ -15,8 +15,8 @@ from PIL import Image, ImageDraw
 
 import neocog
 
-# What rich and typer take as a wish for colours, or for none; tests compare plain text.
-COLOURS = ("FORCE_COLOR", "NO_COLOR", "PY_COLORS", "TTY_COMPATIBLE", "GITHUB_ACTIONS")
+# What rich and typer take as a wish for colours, or for none, or for a width; tests compare plain text.
+COLOURS = ("COLUMNS", "FORCE_COLOR", "NO_COLOR", "PY_COLORS", "TTY_COMPATIBLE", "GITHUB_ACTIONS")
 # For processes of their own, which stand in another folder.
 ENVIRONMENT = {
     **{name: value for name, value in os.environ.items() if name not in COLOURS},
