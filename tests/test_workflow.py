@@ -398,7 +398,7 @@ def test_a_loss_that_explodes_ends_the_run_which_is_no_finished_one(arrays: Arra
         "--set optimizer.lr=1e+29"
     )
     assert refusal(RunError, neocog.load, "mine") == (
-        "'mine' is no finished run: it has no weights.safetensors; train again into a new directory"
+        "run 'mine' is not finished; if it was stopped or killed, go on with: neocog resume mine"
     )
 
 

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from neocog.predict import Classifier
     from neocog.progress import ProgressBar
     from neocog.recipe import Recipe, shipped_recipes
+    from neocog.resuming import resume
     from neocog.statistics.comparison import Comparison, RunComparison
     from neocog.statistics.many_runs import RunComparisons
     from neocog.statistics.mistakes import Mistakes
@@ -89,6 +90,7 @@ _HOMES = {
     "plot": "insight.figures",
     "report": "insight.reporting",
     "reproduce": "studies.reproducing",
+    "resume": "resuming",
     "shipped_recipes": "recipe",
     "stress": "insight.stressing",
     "summarize": "workflow",
@@ -138,6 +140,7 @@ __all__ = [
     "plot",
     "report",
     "reproduce",
+    "resume",
     "shipped_recipes",
     "stress",
     "summarize",

@@ -14,6 +14,8 @@
     figures/              what there is to look at, as PNG and SVG
     report.html           all of it in one file
     explanations/         what `neocog explain` has drawn
+    checkpoint/           the last two checkpoints, from which `neocog resume` goes on
+    run.lock, owner.txt   while it is trained: keeps other processes out, and says which one has it
 
 Files are written to a temporary name beside their own and then renamed, so that none is ever half there.
 """
@@ -26,10 +28,12 @@ import itertools
 import json
 import math
 import os
+import platform
+import shlex
 import subprocess
 import tempfile
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import MISSING, asdict, fields
 from datetime import UTC, datetime
@@ -95,6 +99,52 @@ class RunDirectory:
         raise AssertionError("count() ended")
 
     @classmethod
+    def unfinished(cls, path: str | Path) -> RunDirectory:
+        """The directory of a run that was stopped. Raises RunError when it is none, or when it is finished."""
+        place = Path(path)
+        if not place.is_dir():
+            raise RunError(f"there is no run directory '{place}'; `neocog train` prints where a run lies")
+        if (place / "results.json").exists():
+            raise RunError(f"run '{place}' is finished; `neocog evaluate {shlex.quote(str(place))}` measures it")
+        for needed in ("recipe.toml", "environment.json"):
+            if not (place / needed).is_file():
+                raise RunError(f"'{place}' is no run that was stopped: it has no {needed}; train again")
+        return cls(place)
+
+    @contextmanager
+    def owned(self, tell: Callable[[str], None]) -> Iterator[None]:
+        """Keeps other processes out of this run. The system takes the lock off a process that dies.
+
+        Raises RunError when another process has it.
+        """
+        from filelock import FileLock, Timeout
+
+        # Who has the lock stands beside it: asking for a lock may empty its file.
+        path, owner = self.path / "run.lock", self.path / "owner.txt"
+        before = _text(owner)
+        lock = FileLock(path)
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            raise RunError(
+                f"run '{self.path}' is being trained by {before or 'another process'}; wait for its end"
+            ) from None
+        except (OSError, NotImplementedError) as error:  # the latter where a disk has no locks
+            why = getattr(error, "strerror", None) or error
+            raise RunError(f"'{path}' can't be locked: {why}; train on another disk, or make it writable") from None
+        try:
+            if before:
+                tell(f"the lock of {before}, which is gone, was taken over")
+            with suppress(OSError):
+                owner.write_text(f"process {os.getpid()} on {platform.node()}", encoding="utf-8")
+            yield
+        finally:
+            for file in (owner, path):
+                with suppress(OSError):  # Windows keeps what is open
+                    file.unlink()
+            lock.release()
+
+    @classmethod
     def open(cls, path: str | Path) -> RunDirectory:
         """The directory of a finished run. Raises RunError when it is none."""
         place = Path(path)
@@ -107,6 +157,11 @@ class RunDirectory:
         for answer, what in _ANSWERS.items():
             if answer in found:
                 raise RunError(f"'{place}' is a {what}")
+        if "results.json" not in found and {"recipe.toml", "environment.json"} <= found:
+            raise RunError(
+                f"run '{place}' is not finished; if it was stopped or killed, go on with: "
+                f"neocog resume {shlex.quote(str(place))}"
+            )
         for needed in ("recipe.toml", "weights.safetensors", "results.json"):
             if needed not in found and not found and (inside := sorted(place.glob("*/results.json"))):
                 raise RunError(f"'{place}' holds runs and is none; give one of them, such as {inside[-1].parent}")
@@ -251,17 +306,26 @@ class MetricsLog(Observer):
     def __init__(self, directory: RunDirectory) -> None:
         self._path = directory.path / "metrics.csv"
         self._file: TextIO | None = None
+        self._kept = ""  # the points before a training that goes on
 
     def start(self, plan: Plan) -> None:
         try:
             self._file = self._path.open("w", encoding="utf-8", newline="")
+            self._file.write(self._kept)
         except OSError as error:
             raise _cannot_write(self._path, error) from None
         self._rows = csv.writer(self._file, lineterminator="\n")
-        self._add(field.name for field in fields(Point))
+        if not self._kept:
+            self._add(field.name for field in fields(Point))
 
     def point(self, point: Point) -> None:
         self._add(_number(value) for value in asdict(point).values())
+
+    def remembered(self) -> str:
+        return self._path.read_text(encoding="utf-8")
+
+    def remember(self, what: str) -> None:
+        self._kept = what
 
     def end(self) -> None:
         if self._file is not None:
@@ -280,8 +344,10 @@ class MetricsLog(Observer):
 class TensorBoardLog(Observer):
     """Writes the learning curve for TensorBoard, which the extra `neocog[tensorboard]` brings."""
 
-    def __init__(self, directory: RunDirectory) -> None:
-        self._writer = _summary_writer()(str(directory.path / "tensorboard"))
+    def __init__(self, directory: RunDirectory, after: int = 0) -> None:
+        # What a killed training wrote after its checkpoint comes once more; TensorBoard then drops the first.
+        purge = {"purge_step": after + 1} if after else {}
+        self._writer = _summary_writer()(str(directory.path / "tensorboard"), **purge)
 
     @staticmethod
     def check() -> None:
@@ -359,6 +425,13 @@ def _unreadable(path: Path, error: Exception) -> RunError:
         return RunError(f"run '{path.parent}' has no {path.name}; train again")
     why = error.strerror if isinstance(error, OSError) and error.strerror else error  # without the path once more
     return RunError(f"'{path}' can't be read: {why}; train again")
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8").strip()
+    except (OSError, ValueError):
+        return ""
 
 
 def _json_object(line: str) -> dict[str, Any]:

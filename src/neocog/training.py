@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -24,6 +24,7 @@ from neocog.inference import logits_of
 from neocog.optim import build_optimizer, rate_factor, set_rate
 from neocog.randomness import seed_torch
 from neocog.recipe import Recipe
+from neocog.snapshots import Snapshot, copied, found_under, put_state, put_weights, state_of, weights_of
 from neocog.speed import fastest, keep_freed_memory
 
 _POINTS = 100  # about how many times a run reports its training loss
@@ -93,6 +94,13 @@ class Observer:
     def end(self) -> None:
         """Training is over."""
 
+    def remembered(self) -> Any:
+        """What a resumed training gives back to `remember`, as JSON can hold it; None for nothing."""
+        return None
+
+    def remember(self, what: Any) -> None:
+        """Called before `start` when a training goes on, with what `remembered` gave at that step."""
+
 
 def fit(
     model: nn.Module,
@@ -104,11 +112,14 @@ def fit(
     observers: Sequence[Observer] = (),
     *,
     log_every: int | None = None,
+    keeper: Keeper | None = None,
+    start: Snapshot | None = None,
 ) -> Trained:
     """Trains `model` in place, as the recipe says.
 
     The model is moved to the device. On a CPU the same seed and number of threads give the same weights, bit for bit.
-    `log_every` asks for a point of the curve at each multiple of so many steps, too.
+    `log_every` asks for a point of the curve at each multiple of so many steps, too. `keeper` gets a snapshot when it
+    wants one, and `start` is one to go on from: the bits at the end are those of a training that was never stopped.
     Raises TrainingError when the loss is no longer a number.
     """
     keep_freed_memory()
@@ -120,10 +131,12 @@ def fit(
     weights = _class_weights(recipe, training, compute)
     average = WeightAverage(model, recipe.train.ema) if recipe.train.ema else None
     curve = _Curve()
+    state = _State(model, optimizer, average, curve, observers)
+    first = 0 if start is None else state.put(start)
 
     with _conditions(compute), _watched(observers, plan):
         model.train()
-        for step, (x, labels) in zip(range(plan.total_steps), batches.from_step(0), strict=False):
+        for step, (x, labels) in zip(range(first, plan.total_steps), batches.from_step(first), strict=False):
             seed_torch(compute.device, recipe.train.seed, "dropout", step)
             set_rate(
                 optimizer,
@@ -149,6 +162,11 @@ def fit(
                     if validation is not None and plan.measures_at(done):
                         measured = _measure(model, validation, normalization)
                     _notify(observers, "point", curve.point(done, plan, optimizer, measured))
+            if keeper is not None and keeper.wants(done, plan):
+                with curve.paused():
+                    curve.refuse_no_number(done, plan, optimizer)
+                    if state.is_finite():  # or else the next loss says what is wrong
+                        keeper.keep(state.snapshot(done))
         if average:
             average.copy_into_model()
     return Trained(plan.total_steps, plan.steps_per_epoch, curve.seconds())
@@ -195,6 +213,65 @@ class WeightAverage:
         torch._foreach_copy_(self.live, self.average)
 
 
+class Keeper:
+    """Keeps snapshots of a training. Each method does nothing unless a subclass says otherwise."""
+
+    def wants(self, done: int, plan: Plan) -> bool:
+        """Asked after each step: whether a snapshot is to be made now."""
+        return False
+
+    def keep(self, snapshot: Snapshot) -> None:
+        """A snapshot, whose tensors are copies; the clock of training stands still. What this raises stops it."""
+
+
+class _State:
+    """What changes from step to step, taken down and put back."""
+
+    def __init__(
+        self,
+        model: nn.Module,
+        optimizer: torch.optim.Optimizer,
+        average: WeightAverage | None,
+        curve: _Curve,
+        observers: Sequence[Observer],
+    ) -> None:
+        self.model, self.optimizer, self.average, self.curve = model, optimizer, average, curve
+        # Under the names of their classes, counted where there are several of one.
+        names = [type(observer).__name__ for observer in observers]
+        self.observers = {f"{name}-{names[:place].count(name)}": observers[place] for place, name in enumerate(names)}
+
+    def is_finite(self) -> bool:
+        """Whether every parameter is a number; a loss is computed before the step that may have spoiled them."""
+        return all(bool(torch.isfinite(parameter).all()) for parameter in self.model.parameters())
+
+    def snapshot(self, done: int) -> Snapshot:
+        tensors = copied(weights_of(self.model), "model") | copied(state_of(self.optimizer), "optimizer")
+        numbers: dict[str, Any] = {"curve": self.curve.numbers(), "observers": {}}
+        if self.average:
+            tensors |= copied({str(place): value for place, value in enumerate(self.average.average)}, "average")
+            numbers["updates"] = self.average.updates
+        for name, observer in self.observers.items():
+            if (remembered := observer.remembered()) is not None:
+                numbers["observers"][name] = remembered
+        return Snapshot(done, tensors | copied(self.curve.tensors(), "curve"), numbers)
+
+    def put(self, snapshot: Snapshot) -> int:
+        put_weights(self.model, found_under(snapshot, "model"))
+        put_state(self.optimizer, found_under(snapshot, "optimizer"))
+        if self.average:
+            torch._foreach_copy_(self.average.average, self.average.live)  # for a training that had no average before
+            for name, value in found_under(snapshot, "average").items():
+                self.average.average[int(name)].copy_(value)
+            self.average.updates = snapshot.numbers.get("updates", 0)
+        device = next(self.model.parameters()).device
+        sums = {name: value.to(device) for name, value in found_under(snapshot, "curve").items()}
+        self.curve.put(sums, snapshot.numbers["curve"])
+        for name, observer in self.observers.items():
+            if (remembered := snapshot.numbers["observers"].get(name)) is not None:
+                observer.remember(remembered)
+        return snapshot.done
+
+
 class _Curve:
     """Sums since the last point, kept on the device so that no step waits for a number."""
 
@@ -214,7 +291,8 @@ class _Curve:
     @contextmanager
     def paused(self) -> Iterator[None]:
         """The clock stands still: measuring is not training, nor is what observers do with a point."""
-        self.losses[-1].item()  # a GPU works behind our back: let it finish what belongs to training
+        if self.losses:
+            self.losses[-1].item()  # a GPU works behind our back: let it finish what belongs to training
         self.stopped = time.perf_counter()
         try:
             yield
@@ -225,17 +303,36 @@ class _Curve:
     def seconds(self) -> float:
         return (time.perf_counter() if self.stopped is None else self.stopped) - self.began
 
-    def point(
-        self, done: int, plan: Plan, optimizer: torch.optim.Optimizer, measured: tuple[float, float] | None
-    ) -> Point:
-        losses = torch.stack(self.losses).tolist()
-        rate, full = (float(optimizer.param_groups[0][key]) for key in ("lr", "initial_lr"))
+    def refuse_no_number(self, done: int, plan: Plan, optimizer: torch.optim.Optimizer) -> None:
+        """Raises TrainingError when a loss since the last point is infinite or not a number."""
+        losses = torch.stack(self.losses).tolist() if self.losses else []
+        full = float(optimizer.param_groups[0]["initial_lr"])
         for step, loss in enumerate(losses, done - len(losses) + 1):
             if not math.isfinite(loss):
                 raise TrainingError(
                     f"the loss became {loss} at step {step} of {plan.total_steps} (optimizer.lr = {full:g}); "
                     f"try a smaller rate, such as --set optimizer.lr={full / 10:.1g}"
                 )
+
+    def tensors(self) -> dict[str, Tensor]:
+        """The sums, as one tensor each; none just after a point."""
+        return {"losses": torch.stack(self.losses), "correct": torch.stack(self.correct)} if self.losses else {}
+
+    def numbers(self) -> dict[str, float]:
+        return {"seen": self.seen, "batch": self.batch, "seconds": self.seconds()}
+
+    def put(self, tensors: Mapping[str, Tensor], numbers: Mapping[str, Any]) -> None:
+        """Goes on with these sums; the clock, too."""
+        self.losses, self.correct = (list(tensors[key]) if key in tensors else [] for key in ("losses", "correct"))
+        self.seen, self.batch = numbers["seen"], numbers["batch"]
+        self.began = time.perf_counter() - numbers["seconds"]
+
+    def point(
+        self, done: int, plan: Plan, optimizer: torch.optim.Optimizer, measured: tuple[float, float] | None
+    ) -> Point:
+        self.refuse_no_number(done, plan, optimizer)
+        losses = torch.stack(self.losses).tolist()
+        rate = float(optimizer.param_groups[0]["lr"])
         correct = torch.stack(self.correct).tolist()
         seen, self.losses, self.correct, self.seen = self.seen, [], [], 0
         return Point(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ import torch
 from torch import nn
 
 import neocog
+from neocog.checkpoint import EVERY, CheckpointKeeper, Checkpoints
 from neocog.data import Dataset, Progress, open_source
 from neocog.data.batches import Normalization, brightness_range
 from neocog.device import Compute, choose, environment
@@ -24,7 +27,9 @@ from neocog.networks import Model, build, from_code, is_factory, model_changes, 
 from neocog.published import PublishedLog
 from neocog.recipe import Recipe, shipped_recipes
 from neocog.run import MetricsLog, RunDirectory, TensorBoardLog, git_commit
+from neocog.snapshots import Snapshot
 from neocog.steps import Resolved
+from neocog.stopping import heeding
 from neocog.summary import Summary
 from neocog.summary import summarize as table_of
 from neocog.training import Observer, Trained, fit, refuse_unfit
@@ -43,6 +48,7 @@ def train(
     tensorboard: bool = False,
     open_test: bool = True,
     figures: bool = True,
+    checkpoint_every: float | None = EVERY,
     observers: Sequence[Observer] = (),
     progress: Progress | None = None,
     tell: Tell | None = None,
@@ -63,6 +69,9 @@ def train(
         open_test: whether the test part is measured at all; a choice among many is made without it. A published
             recipe is then not measured as its lesson does it.
         figures: whether to draw the run's figures and write its report at the end; what goes wrong there is a remark.
+        checkpoint_every: seconds from one checkpoint to the next, from which `resume` goes on, and 0 for as many as
+            can be written; None writes none, and leaves Ctrl-C alone. With checkpoints, the first Ctrl-C or SIGTERM
+            stops after the step, as `Stopped`.
         progress: called with (what, done, total) while data is made ready.
         tell: called with each remark about the data, such as a file that is no picture; they are warnings unless given.
 
@@ -84,32 +93,81 @@ def train(
         tell(note)
     chosen = _resolved(chosen, dataset, compute)
     directory = RunDirectory.create(run, f"{chosen.name}-{source.name}")
-    directory.write_recipe(chosen)
-    directory.write_json("split.json", dataset.split_record())
-    directory.write_json(
-        "environment.json",
-        {
-            **environment(),
-            "device": str(compute.device),
-            "precision": compute.precision,
-            "data": dataset.checksum,
-            "git_commit": git_commit(),
-        },
-    )
-    watchers: list[Observer] = [MetricsLog(directory), *observers]
-    if tensorboard:
-        watchers.append(TensorBoardLog(directory))
-    assert chosen.resolved is not None
-    normalization = Normalization(chosen.resolved.mean, chosen.resolved.std)
-    published = PublishedLog(chosen, network, dataset, normalization) if chosen.published and open_test else None
-    if published:
-        watchers.append(published)
-    trained = fit(network, dataset.train, chosen, normalization, compute, dataset.validation, watchers)
-    directory.write_weights(network)
-    finished = _finished(directory, chosen, dataset, compute, trained, model, open_test, published, tell)
+    with directory.owned(tell):
+        directory.write_recipe(chosen)
+        directory.write_json("split.json", dataset.split_record())
+        directory.write_json(
+            "environment.json",
+            {
+                **environment(),
+                "device": str(compute.device),
+                "precision": compute.precision,
+                "data": dataset.checksum,
+                "git_commit": git_commit(),
+                "open_test": open_test,
+                "tensorboard": tensorboard,
+            },
+        )
+        finished = train_in(
+            directory,
+            chosen,
+            dataset,
+            network,
+            compute,
+            model=model,
+            open_test=open_test,
+            observers=[*observers, *([TensorBoardLog(directory)] if tensorboard else [])],
+            checkpoint_every=checkpoint_every,
+            tell=tell,
+        )
     if figures:
         reporting.look(finished, tell)
     return finished
+
+
+def train_in(
+    directory: RunDirectory,
+    recipe: Recipe,
+    dataset: Dataset,
+    network: nn.Module,
+    compute: Compute,
+    *,
+    model: Model | None,
+    open_test: bool,
+    observers: Sequence[Observer],
+    checkpoint_every: float | None,
+    tell: Tell,
+    start: Snapshot | None = None,
+) -> Run:
+    """Trains in a directory that is owned and has its recipe, from the beginning or from a snapshot, and measures."""
+    assert recipe.resolved is not None
+    normalization = Normalization(recipe.resolved.mean, recipe.resolved.std)
+    published = PublishedLog(recipe, network, dataset, normalization) if recipe.published and open_test else None
+    watchers = [MetricsLog(directory), *observers, *([published] if published else [])]
+    keeper = None
+    if checkpoint_every is not None:
+        facts = facts_of(recipe, network)
+        keeper = CheckpointKeeper(Checkpoints(directory.path), facts, checkpoint_every)
+    with heeding(keeper.ask_to_stop) if keeper else nullcontext():
+        try:
+            trained = fit(
+                *(network, dataset.train, recipe, normalization, compute, dataset.validation, watchers),
+                keeper=keeper,
+                start=start,
+            )
+        finally:
+            if keeper:
+                keeper.wait()
+        directory.write_weights(network)
+        return _finished(directory, recipe, dataset, compute, trained, model, open_test, published, tell)
+
+
+def facts_of(recipe: Recipe, network: nn.Module) -> dict[str, Any]:
+    """What a checkpoint belongs to: a training that goes on with anything else is another training."""
+    return {
+        "recipe": tomllib.loads(recipe.to_toml()),  # as the run's own file has it, where layers are in normal form
+        "model": {name: list(value.shape) for name, value in network.state_dict().items()},
+    }
 
 
 def recipe_with(

@@ -26,6 +26,7 @@ from neocog.cli.predict import predict
 from neocog.cli.recipes import recipes
 from neocog.cli.report import report
 from neocog.cli.reproduce import reproduce
+from neocog.cli.resume import resume
 from neocog.cli.stress import stress
 from neocog.cli.summary import summary
 from neocog.cli.sweep import sweep
@@ -44,7 +45,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 VERBS = (
-    *(train, evaluate, predict, calibrate, explain, mistakes, stress, plot, report),
+    *(train, resume, evaluate, predict, calibrate, explain, mistakes, stress, plot, report),
     *(compare, reproduce, sweep, lr_find, summary, recipes, convolve, kernels),
 )
 for verb in VERBS:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from neocog.errors import RecipeError
+from neocog.stopping import Stopped
 
 if TYPE_CHECKING:
     from neocog.data import Progress
@@ -47,6 +48,10 @@ Code = Annotated[
     str | None,
     typer.Option("--model", help="module:factory, when the run's network is code of your own.", metavar="CODE"),
 ]
+CheckpointEvery = Annotated[
+    float, typer.Option(help="Seconds from one checkpoint to the next.", min=0.0, metavar="SECONDS")
+]
+Figures = Annotated[bool, typer.Option("--figures/--no-figures", help="Draw figures and write a report.")]
 Set = Annotated[
     list[str] | None,
     typer.Option("--set", help="Another value for a key, such as optimizer.lr=0.02.", metavar="KEY=VALUE"),
@@ -120,6 +125,16 @@ def data_progress() -> Iterator[Progress]:
         yield progress
     finally:
         bars.stop()
+
+
+@contextmanager
+def stoppable() -> Iterator[None]:
+    """A training that is asked to stop says in one line how to go on, and ends with the signal's exit status."""
+    try:
+        yield
+    except Stopped as stopped:
+        tell(str(stopped))
+        raise typer.Exit(stopped.status) from None
 
 
 @contextmanager

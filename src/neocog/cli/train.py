@@ -5,11 +5,25 @@ from __future__ import annotations
 import shlex
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from neocog.cli.options import Device, Json, Precision, Set, data_progress, print_json, tell
+from neocog.cli.options import (
+    CheckpointEvery,
+    Device,
+    Figures,
+    Json,
+    Precision,
+    Set,
+    data_progress,
+    print_json,
+    stoppable,
+    tell,
+)
+
+if TYPE_CHECKING:
+    from neocog.finished import Run
 
 
 def train(
@@ -28,20 +42,19 @@ def train(
     device: Device = None,
     precision: Precision = None,
     tensorboard: Annotated[bool, typer.Option(help="Write the curve for TensorBoard, too.")] = False,
-    figures: Annotated[bool, typer.Option("--figures/--no-figures", help="Draw figures and write a report.")] = True,
+    figures: Figures = True,
+    checkpoint_every: CheckpointEvery = 30.0,
     json: Json = False,
 ) -> None:
     """Train a classifier, measure it, and keep everything in a run directory.
 
     Example: neocog train fast --data photos/ --set train.iterations=1000
     """
-    from neocog.insight.reporting import look
     from neocog.progress import ProgressBar
     from neocog.recipe import parse_changes
-    from neocog.render.runs import train_text
     from neocog.workflow import train as train_classifier
 
-    with data_progress() as progress:
+    with stoppable(), data_progress() as progress:
         finished = train_classifier(
             recipe,
             data=data,
@@ -52,11 +65,20 @@ def train(
             device=device,
             precision=precision,
             tensorboard=tensorboard,
+            checkpoint_every=checkpoint_every,
             figures=False,  # after the answer, which nobody should wait for
             observers=[ProgressBar()],
             progress=progress,
             tell=tell,
         )
+    answer(finished, figures, json)
+
+
+def answer(finished: Run, figures: bool, json: bool) -> None:
+    """What a training ends with: the numbers first, then what there is to look at."""
+    from neocog.insight.reporting import look
+    from neocog.render.runs import train_text
+
     if not json:
         typer.echo(train_text(finished.results))
         sys.stdout.flush()

@@ -73,7 +73,7 @@ def train_into(place: Path, recipe: Recipe, **options: Any) -> None:
     working = working_folder(place)
     shutil.rmtree(working, ignore_errors=True)  # a dead process may have had our number
     try:
-        workflow.train(recipe, run=working, figures=False, **options)
+        workflow.train(recipe, run=working, figures=False, checkpoint_every=None, **options)
         _keep(working, place)
     finally:
         shutil.rmtree(working, ignore_errors=True)
