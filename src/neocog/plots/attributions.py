@@ -25,9 +25,9 @@ _UPRIGHT = 0.62  # beside a chart, for its axis
 _DELETION, _INSERTION = Look(BLUE, "", "-"), Look(ORANGE, "", (0, (5, 1.5)))
 _PASSED, _FAILED = "✓", "✗"
 _CAPTION = (
-    "Orange speaks for the class, blue against it, each map up to its own largest value. Probabilities are softmax's, "
-    "not softened by a temperature, as pixels change to the baseline, or from it to the picture, in the order of the "
-    "map, the most positive first."
+    "Orange speaks for the class, blue against it, each map up to its own largest value. Probabilities at "
+    "temperature 1, as pixels change to the baseline, or from it to the picture, in the order of the map, the most "
+    "positive first."
 )
 
 
