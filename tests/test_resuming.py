@@ -501,7 +501,7 @@ def test_tensorboard_drops_what_comes_twice(arrays: Arrays, monkeypatch: pytest.
         def close(self) -> None:
             pass
 
-    monkeypatch.setattr("neocog.run._summary_writer", lambda: Writer)
+    monkeypatch.setattr("neocog.logs._summary_writer", lambda: Writer)
     run = stop(arrays, "stopped", tensorboard=True)
     resume(run, data=arrays)
     assert made == [("stopped/tensorboard", None), ("stopped/tensorboard", 4)]

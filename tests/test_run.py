@@ -21,8 +21,9 @@ from torch import nn
 import neocog
 from conftest import STEPS, TINY
 from neocog.errors import NeocogError, RunError
+from neocog.logs import MetricsLog, TensorBoardLog
 from neocog.recipe import Recipe
-from neocog.run import MetricsLog, RunDirectory, TensorBoardLog, git_commit
+from neocog.run import RunDirectory, git_commit
 from neocog.steps import Published, Resolved
 from neocog.training import Plan, Point
 

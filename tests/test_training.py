@@ -22,9 +22,10 @@ from neocog.data.dataset import Split
 from neocog.device import Compute
 from neocog.errors import RecipeError, TrainingError
 from neocog.layers import parse
+from neocog.optim import WeightAverage
 from neocog.recipe import Recipe
 from neocog.steps import Resolved
-from neocog.training import Observer, Plan, Point, Trained, WeightAverage, fit
+from neocog.training import Observer, Plan, Point, Trained, fit
 
 CPU = Compute(torch.device("cpu"), "float32")
 SCALING = Normalization((0.3,), (0.2,))

@@ -9,7 +9,8 @@ A schedule has no state. The factor follows from the step alone, so a resumed ru
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from types import MappingProxyType
 from typing import Any
 
@@ -231,6 +232,39 @@ class Muon(torch.optim.Optimizer):
         scale = group["lr"] * max(1.0, rows / columns) ** 0.5
         weight.mul_(1 - group["lr"] * group["weight_decay"])
         weight.add_(orthogonalized(matrix).view(update.shape), alpha=-scale)
+
+
+class WeightAverage:
+    """An exponential moving average of a model's parameters and statistics: a ← d·a + (1 − d)·w after each step.
+
+    Early on the decay is (1 + t)/(10 + t), so that the random start is soon forgotten. Polyak & Juditsky (1992); the
+    warm-up as in TensorFlow's ExponentialMovingAverage.
+    """
+
+    def __init__(self, model: nn.Module, decay: float) -> None:
+        self.decay, self.updates = decay, 0
+        self.live = [tensor for tensor in model.state_dict().values() if tensor.is_floating_point()]
+        self.average = [tensor.clone() for tensor in self.live]
+
+    def update(self) -> None:
+        """Takes in the weights as they are now."""
+        self.updates += 1
+        decay = min(self.decay, (1 + self.updates) / (10 + self.updates))
+        torch._foreach_lerp_(self.average, self.live, 1 - decay)
+
+    @contextmanager
+    def applied(self) -> Iterator[None]:
+        """The model with the averaged weights for a while."""
+        kept = [tensor.clone() for tensor in self.live]
+        self.copy_into_model()
+        try:
+            yield
+        finally:
+            torch._foreach_copy_(self.live, kept)
+
+    def copy_into_model(self) -> None:
+        """Replaces the model's weights by their average."""
+        torch._foreach_copy_(self.live, self.average)
 
 
 def orthogonalized(matrix: Tensor, steps: int = 5) -> Tensor:

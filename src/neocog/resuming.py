@@ -15,8 +15,9 @@ from neocog.device import choose, environment
 from neocog.errors import RecipeError, RunError
 from neocog.finished import Data, Run, Tell, data_name, open_data, warn
 from neocog.insight import reporting
+from neocog.logs import TensorBoardLog
 from neocog.networks import Model, build, code_name, refuse_foreign_code
-from neocog.run import RunDirectory, TensorBoardLog
+from neocog.run import RunDirectory
 from neocog.snapshots import Snapshot
 from neocog.training import Observer
 from neocog.workflow import facts_of, train_in

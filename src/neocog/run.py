@@ -33,19 +33,19 @@ import shlex
 import subprocess
 import tempfile
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import MISSING, asdict, fields
+from dataclasses import MISSING, fields
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any
 from zipfile import BadZipFile
 
 import numpy as np
 
-from neocog.errors import NeocogError, RunError
+from neocog.errors import RunError
 from neocog.recipe import Recipe
-from neocog.training import Observer, Plan, Point
+from neocog.training import Point
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -80,7 +80,7 @@ class RunDirectory:
                 raise RunError(f"'{place}' is a link to nothing; remove it, or give a {option} in another place")
             _check_writable(place)
         except OSError as error:
-            raise _cannot_write(place, error, option) from None
+            raise cannot_write(place, error, option) from None
 
     @classmethod
     def create(cls, path: str | Path | None, name: str, option: str = _OPTION, *, within: Path = RUNS) -> RunDirectory:
@@ -287,7 +287,7 @@ class RunDirectory:
         try:
             handle, text = tempfile.mkstemp(prefix=f".{name}-", dir=self.path)
         except OSError as error:
-            raise _cannot_write(self.path / name, error) from None
+            raise cannot_write(self.path / name, error) from None
         os.close(handle)
         temporary = Path(text)
         try:
@@ -295,72 +295,9 @@ class RunDirectory:
             temporary.chmod(0o644)
             temporary.replace(self.path / name)
         except OSError as error:
-            raise _cannot_write(self.path / name, error) from None
+            raise cannot_write(self.path / name, error) from None
         finally:
             temporary.unlink(missing_ok=True)
-
-
-class MetricsLog(Observer):
-    """Writes each point of the learning curve to metrics.csv as it is known."""
-
-    def __init__(self, directory: RunDirectory) -> None:
-        self._path = directory.path / "metrics.csv"
-        self._file: TextIO | None = None
-        self._kept = ""  # the points before a training that goes on
-
-    def start(self, plan: Plan) -> None:
-        try:
-            self._file = self._path.open("w", encoding="utf-8", newline="")
-            self._file.write(self._kept)
-        except OSError as error:
-            raise _cannot_write(self._path, error) from None
-        self._rows = csv.writer(self._file, lineterminator="\n")
-        if not self._kept:
-            self._add(field.name for field in fields(Point))
-
-    def point(self, point: Point) -> None:
-        self._add(_number(value) for value in asdict(point).values())
-
-    def remembered(self) -> str:
-        return self._path.read_text(encoding="utf-8")
-
-    def remember(self, what: str) -> None:
-        self._kept = what
-
-    def end(self) -> None:
-        if self._file is not None:
-            with suppress(OSError):  # each row was written out, or refused, when it came
-                self._file.close()
-
-    def _add(self, row: Iterable[str]) -> None:
-        assert self._file is not None
-        try:
-            self._rows.writerow(row)
-            self._file.flush()
-        except OSError as error:
-            raise _cannot_write(self._path, error) from None
-
-
-class TensorBoardLog(Observer):
-    """Writes the learning curve for TensorBoard, which the extra `neocog[tensorboard]` brings."""
-
-    def __init__(self, directory: RunDirectory, after: int = 0) -> None:
-        # What a killed training wrote after its checkpoint comes once more; TensorBoard then drops the first.
-        purge = {"purge_step": after + 1} if after else {}
-        self._writer = _summary_writer()(str(directory.path / "tensorboard"), **purge)
-
-    @staticmethod
-    def check() -> None:
-        """Raises NeocogError when TensorBoard is not installed: worth knowing before any work."""
-        _summary_writer()
-
-    def point(self, point: Point) -> None:
-        for name, value in asdict(point).items():
-            if name not in ("step", "epoch") and value is not None:
-                self._writer.add_scalar(name, value, point.step)
-
-    def end(self) -> None:
-        self._writer.close()
 
 
 def git_commit() -> str | None:
@@ -375,14 +312,6 @@ def git_commit() -> str | None:
 def _git(*words: str) -> str:
     answer = subprocess.run(["git", *words], capture_output=True, text=True, timeout=5, check=True)
     return answer.stdout.strip()
-
-
-def _summary_writer() -> Any:
-    try:
-        from torch.utils.tensorboard import SummaryWriter
-    except ImportError:
-        raise NeocogError("TensorBoard is not installed; pip install 'neocog[tensorboard]'") from None
-    return SummaryWriter
 
 
 def _check_writable(place: Path) -> None:
@@ -406,7 +335,7 @@ def _made(place: Path, option: str) -> Path:
     except FileExistsError:
         raise
     except OSError as error:
-        raise _cannot_write(place, error, option) from None
+        raise cannot_write(place, error, option) from None
     return place
 
 
@@ -415,7 +344,7 @@ def _taken(path: Path, option: str) -> RunError:
     return RunError(f"{what} '{path}' exists already and is never overwritten; give another {option}")
 
 
-def _cannot_write(path: Path, error: OSError, option: str = _OPTION) -> RunError:
+def cannot_write(path: Path, error: OSError, option: str = _OPTION) -> RunError:
     mend = "make room there" if error.errno in _FULL else f"give a {option} in a place that can be written"
     return RunError(f"cannot write '{path}': {error.strerror}; {mend}")
 
@@ -464,7 +393,3 @@ def _columns(text: str) -> dict[str, np.ndarray[Any, Any]]:
             except ValueError:
                 raise ValueError(f"line {place + 2}: {name} is '{value}', which is no number") from None
     return columns
-
-
-def _number(value: float | int | None) -> str:
-    return "" if value is None else f"{value:.6g}" if isinstance(value, float) else str(value)

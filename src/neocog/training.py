@@ -21,7 +21,7 @@ from neocog.data.dataset import Split
 from neocog.device import Compute
 from neocog.errors import RecipeError, TrainingError
 from neocog.inference import logits_of
-from neocog.optim import build_optimizer, rate_factor, set_rate
+from neocog.optim import WeightAverage, build_optimizer, rate_factor, set_rate
 from neocog.randomness import seed_torch
 from neocog.recipe import Recipe
 from neocog.snapshots import Snapshot, copied, found_under, put_state, put_weights, state_of, weights_of
@@ -178,39 +178,6 @@ def refuse_unfit(model: nn.Module, recipe: Recipe, classes: int) -> None:
     _check_class_weights(recipe, classes)
     if recipe.loader.batch_size == 1 and any(isinstance(module, _BatchNorm) for module in model.modules()):
         raise RecipeError("loader.batch_size = 1: batch normalisation needs two pictures or more in a batch; give 2")
-
-
-class WeightAverage:
-    """An exponential moving average of a model's parameters and statistics: a ← d·a + (1 − d)·w after each step.
-
-    Early on the decay is (1 + t)/(10 + t), so that the random start is soon forgotten. Polyak & Juditsky (1992); the
-    warm-up as in TensorFlow's ExponentialMovingAverage.
-    """
-
-    def __init__(self, model: nn.Module, decay: float) -> None:
-        self.decay, self.updates = decay, 0
-        self.live = [tensor for tensor in model.state_dict().values() if tensor.is_floating_point()]
-        self.average = [tensor.clone() for tensor in self.live]
-
-    def update(self) -> None:
-        """Takes in the weights as they are now."""
-        self.updates += 1
-        decay = min(self.decay, (1 + self.updates) / (10 + self.updates))
-        torch._foreach_lerp_(self.average, self.live, 1 - decay)
-
-    @contextmanager
-    def applied(self) -> Iterator[None]:
-        """The model with the averaged weights for a while."""
-        kept = [tensor.clone() for tensor in self.live]
-        self.copy_into_model()
-        try:
-            yield
-        finally:
-            torch._foreach_copy_(self.live, kept)
-
-    def copy_into_model(self) -> None:
-        """Replaces the model's weights by their average."""
-        torch._foreach_copy_(self.live, self.average)
 
 
 class Keeper:

@@ -23,10 +23,11 @@ from neocog.finished import Data, Run, Tell, classifier_of, data_name, measured,
 from neocog.insight import reporting
 from neocog.insight.pictures import keep_pictures
 from neocog.layers import WORDS, Layers
+from neocog.logs import MetricsLog, TensorBoardLog
 from neocog.networks import Model, build, from_code, is_factory, model_changes, refuse_foreign_code, slow_notes
 from neocog.published import PublishedLog
 from neocog.recipe import Recipe, shipped_recipes
-from neocog.run import MetricsLog, RunDirectory, TensorBoardLog, git_commit
+from neocog.run import RunDirectory, git_commit
 from neocog.snapshots import Snapshot
 from neocog.steps import Resolved
 from neocog.stopping import heeding
