@@ -27,7 +27,7 @@ from neocog.run import RunDirectory
 Data = str | Path | tuple[Any, Any] | list[Any]
 Tell = Callable[[str], None]
 
-SPLITS = {"val": "validation", "validation": "validation", "test": "test"}
+_SPLITS = {"val": "validation", "validation": "validation", "test": "test"}
 
 
 @dataclass(frozen=True, repr=False)
@@ -201,9 +201,9 @@ def part_named(split: str) -> str:
     >>> part_named("val")
     'validation'
     """
-    if split not in SPLITS:
+    if split not in _SPLITS:
         raise RecipeError(f"split '{split}': give val or test")
-    return SPLITS[split]
+    return _SPLITS[split]
 
 
 def open_data(recipe: Recipe, data: Data | None = None) -> Source:

@@ -29,6 +29,7 @@ def test_a_number_taken_apart_runs_as_python(cli, trained):
         *("explanation.json", "field.png", "kernels.png", "maps.png", "trace.png", "trace.py", "trace.txt"),
     ]
     assert Path("told/trace.txt").read_text(encoding="utf-8").strip() in done.out
+    assert done.out.startswith("3.png: ")
     ran = subprocess.run([sys.executable, "told/trace.py"], capture_output=True, text=True, check=True)
     found = json.loads(Path("told/explanation.json").read_text(encoding="utf-8"))
     assert float(ran.stdout) == pytest.approx(found["network_value"], abs=found["rounding"])
@@ -77,3 +78,8 @@ def test_what_cannot_be_is_one_line(cli, trained, words, text):
     done = cli("explain", trained / "run", "digit:7", *words)
     assert (done.status, done.out) == (2, "")
     assert done.err.strip() == f"error: {text}"
+
+
+def test_how_the_picture_was_prepared_is_said_beside_a_number_too(cli, trained):
+    done = cli("explain", trained / "run", "digit:7", "--layer", 5)
+    assert "\nnote: 28×28 grey was prepared as for prediction: crop to 10×10 grey\n" in done.out

@@ -52,6 +52,7 @@ def explain(
     from neocog.insight.explaining import explain as explain_picture
     from neocog.insight.explaining import folder_name
     from neocog.plots.saving import save_figure
+    from neocog.render.explanation import answer_text
     from neocog.render.runs import as_json
     from neocog.run import RunDirectory
 
@@ -82,7 +83,7 @@ def explain(
     if json:
         typer.echo(as_json(shown))
     else:
-        typer.echo("\n\n".join(texts.values() if layer is None else [found.sentence, *texts.values()]))
+        typer.echo("\n\n".join(texts.values() if layer is None else [answer_text(found), *texts.values()]))
     folder = RunDirectory.create(out, folder_name(found.name), "--out", within=run / "explanations")
     for name, text in {**texts, "explanation.json": as_json(shown)}.items():
         folder.write_text(name, f"{text}\n")

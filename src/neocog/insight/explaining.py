@@ -29,7 +29,7 @@ from neocog.explanations.neighbours import nearest as nearest_of
 from neocog.explanations.network import Network
 from neocog.explanations.questions import check_finite
 from neocog.explanations.trace import NeuronTrace, trace
-from neocog.finished import Data, Run, Tell, classifier_of, open_data, own_data, warn
+from neocog.finished import Data, Run, Tell, classifier_of, open_data, opened, own_data, warn
 from neocog.inference import evaluation_mode, float32_convolutions
 from neocog.layers.layer import shape_text
 from neocog.networks import Model
@@ -270,7 +270,7 @@ def explain(
     if isinstance(what, Classifier):
         classifier, layers = what, None
     else:
-        run = what if isinstance(what, Run) else Run.open(what)
+        run = opened(what)
         classifier = classifier_of(run.directory, model, choose(device or "auto", "float32"), as_written=True)
         layers = run.recipe.layers
         training = _training(run, data, progress, tell) if nearest else None

@@ -41,7 +41,7 @@ class Explained(Protocol):
 def explanation_text(explanation: Explained) -> str:
     """Everything that was found out about one picture, at most 100 signs wide."""
     parts = [
-        _answer(explanation),
+        answer_text(explanation),
         why_text(explanation.why, explanation.classes),
         neighbours_text(explanation.neighbours),
         flips_text(explanation.flips),
@@ -51,7 +51,7 @@ def explanation_text(explanation: Explained) -> str:
 
 def explanation_html(explanation: Explained, why_png: bytes) -> str:
     """The answer, the figure of the maps, and a row for each of their checks; for notebooks."""
-    answer, *lines = _answer(explanation).splitlines()
+    answer, *lines = answer_text(explanation).splitlines()
     parts = [f"<p><strong>{escape(answer)}</strong></p>", f"<p>{escape(' '.join(lines))}</p>"]
     source, target = base64.b64encode(why_png).decode(), explanation.classes[explanation.why[0].target]
     alt = escape(f"What speaks for {target}, by {', '.join(each.title for each in explanation.why)}")
@@ -101,7 +101,8 @@ def flips_text(flips: Sequence[Flip]) -> str:
     return "\n".join(["what would change its mind", *lines])
 
 
-def _answer(explanation: Explained) -> str:
+def answer_text(explanation: Explained) -> str:
+    """The answer with its probabilities, and what must be known of the picture: how it was prepared, what is odd."""
     order = np.argsort(-explanation.probabilities, kind="stable")[:_MOST_CLASSES]
     ranked = ", ".join(
         f"{explanation.classes[place]} {percent(float(explanation.probabilities[place]))}" for place in order

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from neocog.data import Progress, Source
 from neocog.device import environment
 from neocog.errors import RecipeError, RunError, TrainingError
-from neocog.finished import SPLITS, Data, Run, Tell, name_given, open_data, warn
+from neocog.finished import Data, Run, Tell, name_given, open_data, part_named, warn
 from neocog.render.comparison import comparison_markdown, run_comparison_markdown
 from neocog.render.runs import as_json
 from neocog.statistics.comparison import Comparison, RunComparison, Side, compare_sides
@@ -116,13 +116,12 @@ def _of_runs(
             f"finished runs are compared by their stored predictions, which --{unused[0]} can't change; "
             f"leave it out, or add --seeds {SEEDS} to train their recipes"
         )
-    if split not in SPLITS:
-        raise RecipeError(f"split '{split}': give val or test")
+    part = part_named(split)
     runs = [side.run for side in sides if side.run]
     for place, run in enumerate(runs):
         if run.path.resolve() in [other.path.resolve() for other in runs[:place]]:
             raise RunError(f"run '{run.path}' is given twice, and nothing differs from itself; give another run")
-    found = compare_runs(runs, SPLITS[split], [side.label for side in sides])
+    found = compare_runs(runs, part, [side.label for side in sides])
     if out is not None:
         texts = {"comparison.md": run_comparison_markdown(found), "comparison.json": as_json(found)}
         save_texts(new_folder(out), texts)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from neocog.errors import RecipeError
-from neocog.finished import Run
+from neocog.finished import Run, opened
 from neocog.networks import Model, code_name, model_changes
 from neocog.recipe import Recipe, parse_changes, shipped_recipes
 
@@ -82,7 +82,7 @@ def _read_side(given: Given, shared: Mapping[str, Any], forced: Mapping[str, Any
     if isinstance(what, Recipe):
         recipe = what.changed(changes)
     elif isinstance(what, Run) or _is_folder(what):
-        run = what if isinstance(what, Run) else Run.open(what)
+        run = opened(what)
         recipe = run.recipe.changed(changes)
     else:
         recipe = Recipe.load(what, changes)
