@@ -25,6 +25,8 @@ def scikit_image(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.M
     (root / "skimage" / "__init__.py").write_text("raise RuntimeError('imported')")
     Image.fromarray(noise(1, (6, 9))).save(folder / "astronaut.png")
     Image.fromarray(noise(2, (6, 9), 1)).save(folder / "camera.png")
+    for name in [each for each in sys.modules if each.partition(".")[0] == "skimage"]:
+        monkeypatch.delitem(sys.modules, name)  # another test of this process may have imported the real one
     monkeypatch.syspath_prepend(str(root))
     monkeypatch.setenv("SKIMAGE_DATADIR", str(root / "nothing"))
     return folder
