@@ -18,7 +18,7 @@ test: .venv/test ## run the tests: no network, no GPU, under three minutes on tw
 	$(BIN)/python -m pytest -n auto --dist loadfile
 
 test-slow: .venv/test ## run the tests that take longer than a few seconds, too
-	$(BIN)/python -m pytest -m "not gpu and not network and not browser"
+	$(BIN)/python -m pytest -m "not gpu and not network and not browser and not faults"
 
 test-browser: .venv/browser ## look at a report in the chromium that is there (or CHROMIUM=place)
 	$(BIN)/python -m pytest -m browser -rs tests/insight/test_report_in_browser.py

@@ -1,0 +1,1 @@
+"""The sums of a learning curve between two of its points."""

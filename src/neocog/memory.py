@@ -1,0 +1,1 @@
+"""Running out of memory, on a CPU or a GPU, in words that help."""
