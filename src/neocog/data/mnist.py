@@ -48,8 +48,8 @@ def read(part: str, file: Path = FILE) -> Part:
     images = np.empty((COUNTS[part], 28, 28, 1), np.uint8)
 
     def piece(start: int) -> None:
-        # The bytes behind the header, without numpy: it parses headers as Python, which two threads of Python 3.11
-        # can't do at once (a SystemError about the recursion depth, once in hundreds of reads).
+        # The bytes behind the header, without numpy: it parses headers as Python source, and Python 3.11 may fail at
+        # that in two threads at once ("AST constructor recursion depth mismatch" was seen).
         some = images[start : start + PIECE]
         with zipfile.ZipFile(file) as archive:
             raw = archive.read(f"{part}_images_{start}.npy")
