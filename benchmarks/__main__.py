@@ -18,6 +18,7 @@ NAMES = (
     "explain",
     "report",
     "coverage",
+    "checkpoints",
 )
 
 for name in NAMES:

@@ -11,19 +11,18 @@ import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
 from safetensors.torch import save
 
-from neocog import checkpoint
+from neocog import checkpoint, disk
 from neocog.checkpoint import CheckpointKeeper, Checkpoints, Stored
+from neocog.curve import Plan
 from neocog.errors import RunError
 from neocog.snapshots import Snapshot
 from neocog.stopping import Stopped
-from neocog.training import Plan
 
 FACTS = {"recipe": {"train": {"seed": 1}}, "model": {"weight": [2]}}
 PLAN = Plan(100, 10)
@@ -99,9 +98,8 @@ def test_damage_is_named_and_the_one_before_offered(stored: Checkpoints) -> None
         f"checkpoint '{last.path}' is damaged: {why}; there is no earlier one, so train again"
     )
     last.path.unlink()
-    last.path.mkdir()
     assert refusal(stored.read, last) == (
-        f"checkpoint '{last.path}' can't be read: Is a directory; there is no earlier one, so train again"
+        f"checkpoint '{last.path}' can't be read: No such file or directory; there is no earlier one, so train again"
     )
 
 
@@ -130,23 +128,83 @@ def test_a_full_disk_leaves_the_one_before_whole(stored: Checkpoints, monkeypatc
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(os, "fsync", full)
-    monkeypatch.setattr(checkpoint.shutil, "disk_usage", lambda path: SimpleNamespace(free=1_250_000))
+    monkeypatch.setattr(disk, "free", lambda place: 1_250_000)
     before = {path: path.read_bytes() for path in stored.folder.iterdir()}
     big = Snapshot(30, {"model.weight": torch.zeros(1_000_000)}, {})
     assert refusal(stored.write, big, FACTS) == (
-        "disk full: a checkpoint in 'my run/checkpoint' needs 4.0 MB and there are 1.2 MB; make room, and "
+        "disk full: a checkpoint in 'my run/checkpoint' needs 4.1 MB and there are 1.2 MB; make room, and "
         "`neocog resume 'my run'` goes on after step 20"
     )
     assert {path: path.read_bytes() for path in stored.folder.iterdir()} == before
     Path("new").mkdir()
     assert refusal(Checkpoints(Path("new")).write, big, FACTS) == (
-        "disk full: a checkpoint in 'new/checkpoint' needs 4.0 MB and there are 1.2 MB; make room, and "
+        "disk full: a checkpoint in 'new/checkpoint' needs 4.1 MB and there are 1.2 MB; make room, and "
         "`neocog resume new` begins anew"
     )
     Path("taken").mkdir()
     Path("taken/checkpoint").touch()
     assert refusal(Checkpoints(Path("taken")).write, big, FACTS) == (
         "cannot write 'taken/checkpoint': File exists; make it writable, then: neocog resume taken"
+    )
+
+
+def test_what_is_no_file_is_no_checkpoint(stored: Checkpoints) -> None:
+    folder = stored.folder / f"step-25-{'0' * 64}.safetensors"
+    folder.mkdir()
+    assert [each.step for each in stored.stored()] == [20, 10]
+    stored.write(snapshot(30), FACTS)
+    assert [each.step for each in stored.stored()] == [30, 20]
+    assert folder.is_dir()
+
+
+def test_a_checkpoint_that_lies_elsewhere_behind_a_link_is_read_and_never_written_over(stored: Checkpoints) -> None:
+    last = stored.stored()[0]
+    last.path.rename("elsewhere")
+    last.path.symlink_to(Path("elsewhere").absolute())
+    content = Path("elsewhere").read_bytes()
+    assert stored.read(last)[0].done == 20
+    assert stored.write(snapshot(20), FACTS).path == last.path  # the same bits have the same name
+    assert not last.path.is_symlink()
+    assert Path("elsewhere").read_bytes() == content
+    last.path.unlink()
+    last.path.symlink_to("nowhere")
+    assert refusal(stored.read, last) == (
+        f"checkpoint '{last.path}' can't be read: No such file or directory; `neocog resume 'my run' --previous` goes "
+        "on from step 10"
+    )
+
+
+def test_a_folder_in_the_way_of_a_checkpoint_is_one_line(stored: Checkpoints) -> None:
+    path = stored.write(snapshot(30), FACTS).path
+    path.unlink()
+    path.mkdir()
+    assert refusal(stored.write, snapshot(30), FACTS) == (
+        "cannot write 'my run/checkpoint': Is a directory; make it writable, then: neocog resume 'my run'"
+    )
+    assert sorted(each.name for each in stored.folder.iterdir() if each.name.startswith(".")) == []
+
+
+def test_the_checkpoints_may_lie_on_another_disk_behind_a_link(stored: Checkpoints) -> None:
+    stored.folder.rename("elsewhere")
+    stored.folder.symlink_to(Path("elsewhere").absolute())
+    stored.write(snapshot(30), FACTS)
+    assert [each.step for each in stored.stored()] == [30, 20]
+    assert stored.folder.is_symlink()
+
+
+def test_what_killed_processes_left_makes_room_before_it_is_needed(
+    stored: Checkpoints, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left = stored.folder / ".writing-killed"
+    left.touch()
+
+    def full(*_: Any) -> None:
+        assert not left.exists()
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    assert refusal(stored.write, snapshot(30), FACTS).startswith(
+        "disk full: a checkpoint in 'my run/checkpoint' needs "
     )
 
 
@@ -188,12 +246,12 @@ def test_an_epoch_end_is_due_when_it_costs_next_to_nothing(monkeypatch: pytest.M
     assert keeper.wants(100, Plan(100, 7))  # the last step
 
 
-def test_a_stop_is_due_at_once_but_not_when_all_is_done(stored: Checkpoints) -> None:
+def test_a_stop_is_due_at_once_after_whichever_step(stored: Checkpoints) -> None:
     keeper = CheckpointKeeper(stored, FACTS)
     assert not keeper.wants(33, PLAN)
     keeper.ask_to_stop(signal.SIGTERM)
     assert keeper.wants(33, PLAN)
-    assert not keeper.wants(100, PLAN)
+    assert keeper.wants(100, PLAN)  # what comes then is measured later
     with pytest.raises(Stopped) as caught:
         keeper.keep(snapshot(33))
     assert str(caught.value) == "stopped after step 33; go on with: neocog resume 'my run'"

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from conftest import ENVIRONMENT
+from neocog import disk
 from neocog.errors import NeocogError
 from neocog.files import check_target, same_file, whole_file
 
@@ -77,7 +78,7 @@ def test_behind_a_link_the_file_is_replaced() -> None:
 @pytest.mark.parametrize(
     ("error", "text"),
     [
-        (OSError(errno.ENOSPC, "No space left on device"), "No space left on device"),
+        (OSError(errno.EIO, "Input/output error"), "Input/output error"),
         (OSError("35100 requested and 43 written"), "35100 requested and 43 written"),
         (OSError(), "OSError"),
     ],
@@ -90,13 +91,16 @@ def test_what_the_system_refuses_is_one_line(error: OSError, text: str) -> None:
     assert names() == []
 
 
-def test_a_writer_that_stumbles_over_a_full_disk_once_more_is_one_line() -> None:
+def test_a_writer_that_stumbles_over_a_full_disk_once_more_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(disk, "free", lambda place: 12)
     with pytest.raises(NeocogError) as raised, whole_file(Path("a.png"), overwrite=True):
         try:
             raise OSError(errno.ENOSPC, "No space left on device")
         finally:
             _ = None.close  # type: ignore[attr-defined]
-    assert str(raised.value) == "cannot write 'a.png': No space left on device; give a place that can be written"
+    assert str(raised.value) == (
+        "disk full: a.png in '.' found no room; there are 12 bytes now; make room, or give another place"
+    )
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows limits no file's size")
@@ -115,7 +119,8 @@ for words in ("--out f.pdf", "--out f.svg", "--out f.png", "--result f.npy"):
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=ENVIRONMENT)
     assert (done.returncode, done.stdout) == (0, "")
     assert done.stderr.splitlines() == [
-        f"error: cannot write 'f.{kind}': File too large; give a place that can be written"
+        f"error: file too large: f.{kind} in '.' needs more, and a file may have 300 bytes at most; "
+        "raise the limit (ulimit -f), or give another place"
         for kind in ("pdf", "svg", "png", "npy")
     ]
     assert names() == []

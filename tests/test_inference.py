@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from neocog.data.batches import Normalization
+from neocog.errors import DeviceError
 from neocog.inference import evaluation_mode, logits_of
 
 PLAIN = Normalization((0.0,), (1.0,))
@@ -72,6 +73,47 @@ def test_pieces_give_what_the_whole_gives(monkeypatch: pytest.MonkeyPatch) -> No
     whole = logits_of(model, images, PLAIN)
     monkeypatch.setattr("neocog.data.batches._VALUES_AT_ONCE", 3 * 16)
     torch.testing.assert_close(logits_of(model, images, PLAIN), whole, rtol=1e-6, atol=1e-7)
+
+
+class Hungry(nn.Module):
+    """Has memory for so many pictures at a time; notes how many it was given."""
+
+    def __init__(self, most: int, error: Exception) -> None:
+        super().__init__()
+        self.most, self.error, self.network = most, error, net()
+        self.given: list[int] = []
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.given.append(len(x))
+        if len(x) > self.most:
+            raise self.error
+        answers: Tensor = self.network(x)
+        return answers
+
+
+# A GPU's own error is raised by hand: no test has one.
+ENDS = [torch.OutOfMemoryError("CUDA out of memory."), MemoryError(), RuntimeError("could not create a primitive")]
+
+
+@pytest.mark.parametrize("error", ENDS, ids=[type(error).__name__ for error in ENDS])
+def test_where_memory_ends_fewer_pictures_go_through_at_a_time(error: Exception) -> None:
+    images = torch.randint(0, 256, (11, 4, 4, 1), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
+    hungry = Hungry(2, error)
+    got = logits_of(hungry, images, PLAIN)
+    torch.testing.assert_close(got, logits_of(net(), images, PLAIN), rtol=1e-6, atol=1e-7)
+    assert hungry.given == [11, 6, 3, 2, 1, 3, 2, 1, 5, 3, 2, 1, 2]
+    assert [module.training for module in hungry.modules()] == [True] * len(list(hungry.modules()))
+
+
+def test_no_memory_for_a_single_picture_is_one_line() -> None:
+    images = torch.zeros(5, 4, 4, 1, dtype=torch.uint8)
+    with pytest.raises(DeviceError) as caught:
+        logits_of(Hungry(0, ENDS[0]), images, PLAIN)
+    assert str(caught.value) == (
+        "out of memory on cpu with a single picture of 1×4×4 (channels, height, width); close other programs, take "
+        "another device, or train on smaller pictures (dataset.image_size)"
+    )
+    assert caught.value.__context__ is None
 
 
 def test_convolutions_are_kept_in_float32_and_the_users_choice_comes_back() -> None:

@@ -13,13 +13,14 @@ import torch
 from torch import Tensor, nn
 
 import neocog
+from neocog.curve import Plan, Point
 from neocog.data import open_source
 from neocog.data.batches import Normalization
 from neocog.data.dataset import Dataset, Source, Split
 from neocog.networks import build
 from neocog.published import PublishedLog, accuracy_of
 from neocog.recipe import Recipe
-from neocog.training import Observer, Plan, Point
+from neocog.training import Observer
 
 Arrays = tuple[np.ndarray, np.ndarray]
 SCALING = Normalization((0.3,), (0.2,))

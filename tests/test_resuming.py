@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shutil
 import signal
-import subprocess
-import sys
-import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from threading import Thread
@@ -22,12 +18,13 @@ from filelock import FileLock
 from torch import nn
 
 import neocog
-from conftest import ENVIRONMENT, STEPS, TINY
+from conftest import STEPS, TINY
 from neocog.checkpoint import CheckpointKeeper, Checkpoints
+from neocog.curve import Point
 from neocog.errors import NeocogError, RecipeError, RunError, TrainingError
 from neocog.run import RunDirectory
 from neocog.stopping import Stopped
-from neocog.training import Observer, Point
+from neocog.training import Observer
 from same_bits import Signals, check_same, curve
 
 Arrays = tuple[np.ndarray, np.ndarray]
@@ -164,44 +161,6 @@ def test_the_last_step_is_a_place_to_go_on_from_too(arrays: Arrays, monkeypatch:
     assert told == ["goes on after step 9"]
 
 
-CHILD = """
-import sys, time, torch, neocog
-class Slow(neocog.Observer):
-    def step(self, done):
-        time.sleep(0.02)
-torch.set_num_threads(1)
-neocog.train("fast", data="shapes", model=sys.argv[1], run="killed", checkpoint_every=0, figures=False,
-             observers=[Slow()], set={"train.iterations": 150, "loader.batch_size": 8, "train.precision": "float32",
-                  "train.device": "cpu", "train.ema": 0.9, "dataset.augment.shift": 1})
-"""
-
-
-def test_a_process_killed_at_a_random_moment(shapes: Path) -> None:
-    process = subprocess.Popen([sys.executable, "-c", CHILD, DROPPING], env=ENVIRONMENT, stderr=subprocess.PIPE)
-    try:
-        ending = time.monotonic() + 60
-        while not (stored := Checkpoints(Path("killed")).stored()) and time.monotonic() < ending:
-            time.sleep(0.005)
-        assert stored and process.poll() is None
-        with pytest.raises(RunError) as caught:  # while it is at it
-            resume("killed")
-        assert re.fullmatch(
-            rf"run 'killed' is being trained by process {process.pid} on \S+; wait for its end", str(caught.value)
-        )
-        time.sleep(float(np.random.default_rng().random()) * 0.1)
-    finally:
-        process.kill()
-        process.communicate()
-    assert process.returncode == -signal.SIGKILL
-    told: list[str] = []
-    got = resume("killed", tell=told.append)
-    changed = {"train.iterations": 150, "train.ema": 0.9, "dataset.augment.shift": 1}
-    want = train(shapes, "whole", model=DROPPING, set={**STEPS, **changed})
-    check_same(got.path, want.path)
-    assert re.fullmatch(rf"the lock of process {process.pid} on \S+, which is gone, was taken over", told[0])
-    assert re.fullmatch(r"goes on after step [1-9]\d*", told[1])
-
-
 # --------------------------------------------------------------------------------------------------- stopping it
 
 
@@ -238,10 +197,6 @@ def test_the_second_signal_stops_at_once(arrays: Arrays) -> None:
         Checkpoints(Path("stopped")).read(each)
 
 
-def test_a_stop_after_the_last_step_is_an_end(arrays: Arrays) -> None:
-    assert train(arrays, "run", observers=[Signals(6)]).results["steps"] == 6
-
-
 def test_a_loss_that_is_no_number_is_never_kept(arrays: Arrays, monkeypatch: pytest.MonkeyPatch) -> None:
     class Spoils(Observer):
         """Makes the weights infinite after a step whose loss was fine."""
@@ -260,7 +215,9 @@ def test_a_loss_that_is_no_number_is_never_kept(arrays: Arrays, monkeypatch: pyt
     with pytest.raises(TrainingError) as caught:
         train(arrays, "spoiled", model=made, checkpoint_every=0, observers=[spoils])
     assert str(caught.value) == (
-        "the loss became nan at step 5 of 6 (optimizer.lr = 0.01); try a smaller rate, such as --set optimizer.lr=0.001"
+        "weights in '0.weight' are infinite or nan after step 4 of 6 (optimizer.lr = 0.01, at this step 0.00538; batch "
+        "4 of 4 in epoch 1: 'arrays/34', 'arrays/33', 'arrays/37' and 2 more); resuming would come to the same, so "
+        "train anew with a smaller rate, such as --set optimizer.lr=0.001"
     )
     checkpoints = Checkpoints(Path("spoiled"))
     for each in checkpoints.stored():
@@ -310,7 +267,9 @@ def test_what_is_no_stopped_run_is_refused(arrays: Arrays) -> None:
     (run / "environment.json").write_text(json.dumps({"device": "cpu", "precision": "float32", "threads": 0}))
     assert refusal(RunError, run) == "'stopped/environment.json' has lost its threads; train again"
     (run / "environment.json").write_text("{")
-    assert refusal(RunError, run).startswith("'stopped/environment.json' can't be read: Expecting property name")
+    assert refusal(RunError, run).startswith(
+        "'stopped/environment.json' can't be read: it is no JSON: Expecting property"
+    )
 
 
 def test_two_processes_are_kept_out_of_one_run(arrays: Arrays) -> None:

@@ -7,6 +7,7 @@ import json
 import os
 import stat
 import sys
+import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,12 +21,13 @@ from torch import nn
 
 import neocog
 from conftest import STEPS, TINY
+from neocog import disk
+from neocog.curve import Plan, Point
 from neocog.errors import NeocogError, RunError
 from neocog.logs import MetricsLog, TensorBoardLog
 from neocog.recipe import Recipe
 from neocog.run import RunDirectory, git_commit
 from neocog.steps import Published, Resolved
-from neocog.training import Plan, Point
 
 
 @contextmanager
@@ -217,9 +219,15 @@ def test_predictions_come_back_as_they_went(directory: RunDirectory) -> None:
 def test_of_one_part_nothing_else_is_read(directory: RunDirectory, monkeypatch: pytest.MonkeyPatch) -> None:
     directory.write_predictions({f"{part}_{name}": np.arange(3) for part in ("test", "validation") for name in "ab"})
     read: list[str] = []
-    whole = np.lib.npyio.NpzFile.__getitem__
-    monkeypatch.setattr(np.lib.npyio.NpzFile, "__getitem__", lambda file, key: (read.append(key), whole(file, key))[1])
-    assert set(directory.read_predictions("test")) == {"test_a", "test_b"} == set(read)
+    whole = zipfile.ZipFile.open
+
+    def noting(archive: Any, member: Any, *rest: Any) -> Any:
+        read.append(member.filename)
+        return whole(archive, member, *rest)
+
+    monkeypatch.setattr(zipfile.ZipFile, "open", noting)
+    assert set(directory.read_predictions("test")) == {"test_a", "test_b"}
+    assert read == ["test_a.npy", "test_b.npy"]
     assert directory.read_predictions("train") == {}
 
 
@@ -233,7 +241,9 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Path, "write_bytes" if moment == "while writing" else "replace", full)
-    want = "cannot write 'a-run/results.json': No space left on device; make room there"
+    monkeypatch.setattr(disk, "free", lambda place: 12)
+    want = "disk full: results.json in 'a-run' needs 15 bytes and there are 12 bytes; make room, or give a --run in "
+    want += "another place"
     assert refusal(directory.write_json, "results.json", {"new": 2}) == want
     assert files(directory) == ["results.json"]
     assert json.loads((directory.path / "results.json").read_text()) == {"old": 1}
@@ -282,17 +292,56 @@ def test_metrics_have_these_columns_and_are_there_at_once(directory: RunDirector
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a device that is always full")
-def test_a_full_disk_is_one_line(directory: RunDirectory) -> None:
+def test_a_full_disk_is_one_line(directory: RunDirectory, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("metrics.csv", "evaluations.jsonl"):
         (directory.path / name).symlink_to("/dev/full")
-    full = "No space left on device"
-    want = f"cannot write 'a-run/metrics.csv': {full}; make room there"
+    monkeypatch.setattr(disk, "free", lambda place: 12)
+    want = "disk full: metrics.csv in 'a-run' needs {}; make room, or give a --run in another place"
     log = MetricsLog(directory)
-    assert refusal(log.start, Plan(1, 1)) == want
-    assert refusal(log.point, Point(1, 0.5, 1.25, 0.1, 2.3, 0.25)) == want
+    assert refusal(log.start, Plan(1, 1)) == want.format("112 bytes and there are 12 bytes")
+    assert refusal(log.point, Point(1, 0.5, 1.25, 0.1, 2.3, 0.25)) == want.format("28 bytes and there are 12 bytes")
     log.end()
-    want = f"cannot write 'a-run/evaluations.jsonl': {full}; the evaluation was not noted"
+    want = (
+        "disk full: evaluations.jsonl in 'a-run' needs 55 bytes and there are 12 bytes; make room; the evaluation was "
+    )
+    want += "not noted"
     assert refusal(directory.append_evaluation, {"split": "test"}) == want
+
+
+@pytest.mark.parametrize("moment", ["__init__", "add_scalar", "close"])
+def test_tensorboard_on_a_full_disk_is_one_line(
+    directory: RunDirectory, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    def full(*_: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    methods = {name: lambda *_: None for name in ("__init__", "add_scalar", "close")}
+    fake = ModuleType("torch.utils.tensorboard")
+    fake.SummaryWriter = type("SummaryWriter", (), {**methods, moment: full})  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", fake)
+    monkeypatch.setattr(disk, "free", lambda place: 12)
+
+    def logged() -> None:
+        log = TensorBoardLog(directory)
+        log.point(Point(1, 0.5, 1.25, 0.1, 2.3, 0.25))
+        log.end()
+
+    assert refusal(logged) == (
+        "disk full: tensorboard in 'a-run' found no room; there are 12 bytes now; make room, or give a --run in "
+        "another place"
+    )
+
+
+def test_a_run_that_was_not_begun_gives_its_place_back(
+    directory: RunDirectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    directory.write_json("split.json", {})
+    monkeypatch.setattr(Path, "write_bytes", full)
+    assert refusal(directory.begin, Recipe.load("fast"), {}, {}).startswith("disk full: recipe.toml in 'a-run' ")
+    assert not directory.path.exists()
 
 
 def test_tensorboard_gets_each_figure_of_a_point(directory: RunDirectory, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -368,8 +417,8 @@ def test_an_unfinished_run_is_refused_naming_what_it_lacks(directory: RunDirecto
 @pytest.mark.parametrize("damage", ["empty", "cut", "text", "flipped"])
 def test_damaged_files_are_named(directory: RunDirectory, damage: str) -> None:
     directory.write_predictions({"test_label": np.arange(1000)})
-    directory.write_weights(nn.Linear(20, 20))
-    directory.write_json("results.json", {"a": 1})
+    noted = {"weights_sha256": directory.write_weights(nn.Linear(20, 20))}
+    directory.write_json("results.json", noted)
     for path in directory.path.iterdir():
         content = path.read_bytes()
         middle = len(content) // 2
@@ -381,10 +430,14 @@ def test_damaged_files_are_named(directory: RunDirectory, damage: str) -> None:
                 "flipped": content[:middle] + bytes([content[middle] ^ 255]) * 40 + content[middle + 40 :],
             }[damage]
         )
-    readers = {"predictions.npz": directory.read_predictions, "results.json": directory.read_results}
-    if damage != "flipped":  # safetensors has no checksum inside: other numbers are still numbers
-        readers["weights.safetensors"] = directory.read_weights
+    readers = {
+        "predictions.npz": directory.read_predictions,
+        "results.json": directory.read_results,
+        "weights.safetensors": directory.read_weights,
+    }
     for name, read in readers.items():
+        if name == "weights.safetensors":  # whose SHA-256 stands in results.json
+            directory.write_json("results.json", noted)
         text = refusal(read)
         assert text.startswith(f"'a-run/{name}' can't be read: "), text
         assert text.endswith("; train again"), text
@@ -438,7 +491,9 @@ def test_a_recipe_comes_back_whole(directory: RunDirectory) -> None:
 @pytest.mark.parametrize("text", ["[]", "null", "1", '"accuracy"'])
 def test_results_that_are_no_table_are_named(directory: RunDirectory, text: str) -> None:
     (directory.path / "results.json").write_text(text)
-    assert refusal(directory.read_results) == "'a-run/results.json' can't be read: it holds no figures; train again"
+    assert refusal(directory.read_results) == (
+        "'a-run/results.json' can't be read: it holds no object, as in {…}; train again"
+    )
 
 
 HEAD = "step,epoch,seconds,rate,train_loss,train_accuracy,validation_loss,validation_accuracy,batch_loss,batch_accuracy"

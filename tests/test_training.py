@@ -17,15 +17,19 @@ from torch import Tensor, nn
 
 import neocog
 from conftest import ENVIRONMENT, STEPS, TINY
+from neocog import training
+from neocog.curve import Plan, Point
 from neocog.data.batches import Normalization
 from neocog.data.dataset import Split
 from neocog.device import Compute
-from neocog.errors import RecipeError, TrainingError
+from neocog.errors import DeviceError, RecipeError, TrainingError
 from neocog.layers import parse
+from neocog.memory import Room
 from neocog.optim import WeightAverage
 from neocog.recipe import Recipe
+from neocog.snapshots import Snapshot
 from neocog.steps import Resolved
-from neocog.training import Observer, Plan, Point, Trained, fit
+from neocog.training import Keeper, Observer, Trained, fit, memory_notes
 
 CPU = Compute(torch.device("cpu"), "float32")
 SCALING = Normalization((0.3,), (0.2,))
@@ -432,7 +436,7 @@ def test_validation_is_measured_by_hand(arrays: Arrays) -> None:
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """What training takes for the time; it passes only when a test adds to it, and starts at 0."""
     now = [0.0]
-    monkeypatch.setattr("neocog.training.time.perf_counter", lambda: now[0])
+    monkeypatch.setattr("neocog.curve.time.perf_counter", lambda: now[0])
     return now
 
 
@@ -493,8 +497,8 @@ def test_an_infinite_loss_is_one_line_and_observers_are_told_the_end(arrays: Arr
     with pytest.raises(TrainingError) as caught:
         trained(arrays, {"optimizer.lr": 1e30, "train.iterations": 20}, observers=[diary])
     assert str(caught.value) == (
-        "the loss became nan at step 2 of 20 (optimizer.lr = 1e+30); try a smaller rate, such as "
-        "--set optimizer.lr=1e+29"
+        "the loss became nan at step 2 of 20 (optimizer.lr = 1e+30; batch 2 of 5 in epoch 1); resuming would come to "
+        "the same, so train anew with a smaller rate, such as --set optimizer.lr=1e+29"
     )
     assert diary.events[-1] == ("end",)
     assert diary.events.count(("end",)) == 1
@@ -504,7 +508,230 @@ def test_the_rate_that_is_advised_is_a_tenth_of_the_recipes_not_of_the_moments(a
     changes = {"optimizer.lr": 1e30, "train.iterations": 20, "schedule.name": "linear", "schedule.start": 0.5}
     with pytest.raises(TrainingError) as caught:
         trained(arrays, changes)
-    assert str(caught.value).endswith("try a smaller rate, such as --set optimizer.lr=1e+29")
+    assert str(caught.value) == (
+        "the loss became nan at step 2 of 20 (optimizer.lr = 1e+30, at this step 6.05263e+29; batch 2 of 5 in epoch 1)"
+        "; resuming would come to the same, so train anew with a smaller rate, such as --set optimizer.lr=1e+29"
+    )
+
+
+class Kept(Keeper):
+    """Takes a snapshot after each step."""
+
+    def __init__(self) -> None:
+        self.all: list[Snapshot] = []
+
+    def wants(self, done: int, plan: Plan) -> bool:
+        return True
+
+    def keep(self, snapshot: Snapshot) -> None:
+        self.all.append(snapshot)
+
+
+class SpoilsAt(Observer):
+    """Calls something after a step, whose loss was fine."""
+
+    def __init__(self, step: int, spoil: Callable[[], Any]) -> None:
+        self.at, self.spoil = step, spoil
+
+    def step(self, done: int) -> None:
+        if done == self.at:
+            self.spoil()
+
+
+MEND = "resuming would come to the same, so train anew with a smaller rate, such as --set optimizer.lr=0.01"
+NORMED = "conv 4 3 same | batchnorm | relu | maxpool 2 | flatten | linear classes"
+
+
+def refused(model: nn.Module, data: Split, changes: dict[str, Any], compute: Compute = CPU, **more: Any) -> str:
+    with pytest.raises(TrainingError) as caught:
+        fit(model, data, recipe(changes), SCALING, compute, **more)
+    return str(caught.value)
+
+
+def spoil(tensor: Tensor, value: float = math.nan) -> None:
+    with torch.no_grad():
+        tensor.view(-1)[0] = value
+
+
+@pytest.mark.parametrize("what", ["weights", "statistics", "optimizer", "average"])
+def test_a_spoilt_state_is_named_and_never_kept(arrays: Arrays, monkeypatch: pytest.MonkeyPatch, what: str) -> None:
+    made: dict[str, Any] = {}
+
+    def noting(name: str) -> Callable[..., Any]:
+        real = getattr(training, name)
+        return lambda *given, **options: made.setdefault(name, real(*given, **options))
+
+    for each in ("build_optimizer", "WeightAverage"):
+        monkeypatch.setattr(training, each, noting(each))
+    model, kept = network(NORMED), Kept()
+    spoils: dict[str, tuple[Callable[[], Any], str]] = {
+        "weights": (lambda: spoil(model[0].weight), "weights in '0.weight'"),
+        "statistics": (lambda: spoil(model[1].running_var, math.inf), "statistics in '1.running_var'"),
+        "optimizer": (
+            lambda: spoil(made["build_optimizer"].state[model[0].weight]["exp_avg_sq"], math.inf),
+            "numbers that the optimizer remembers ('exp_avg_sq')",
+        ),
+        "average": (lambda: spoil(made["WeightAverage"].average[0]), "averaged weights"),
+    }
+    now, named = spoils[what]
+    changes = {"optimizer.name": "adam", "train.ema": 0.9}
+    said = refused(model, split(arrays), changes, keeper=kept, observers=[SpoilsAt(4, now)])
+    assert said == (
+        f"{named} are infinite or nan after step 4 of 6 (optimizer.lr = 0.1; batch 4 of 5 in epoch 1); {MEND}"
+    )
+    assert [each.done for each in kept.all] == [1, 2, 3]
+    for each in kept.all:
+        assert all(bool(torch.isfinite(value).all()) for value in each.tensors.values())
+
+
+@pytest.mark.parametrize("with_validation", [False, True])
+def test_weights_that_the_last_step_spoils_are_not_measured(arrays: Arrays, with_validation: bool) -> None:
+    model, points = network(), Points()
+    spoils = SpoilsAt(6, lambda: spoil(model[0].weight))
+    validation = split(arrays, 9) if with_validation else None
+    said = refused(model, split(arrays), {}, validation=validation, observers=[points, spoils])
+    assert said == (
+        "weights in '0.weight' are infinite or nan after step 6 of 6 (optimizer.lr = 0.1; batch 1 of 5 in epoch 2); "
+        + MEND
+    )
+    assert len(points.all) == (5 if with_validation else 6)
+    assert all(point.validation_loss is None or math.isfinite(point.validation_loss) for point in points.all)
+
+
+def test_an_infinite_buffer_of_the_users_own_is_no_fault(arrays: Arrays) -> None:
+    model = network()
+    model.register_buffer("mask", torch.tensor([0.0, -math.inf]))
+    kept = Kept()
+    fit(model, split(arrays), recipe(), SCALING, CPU, keeper=kept)
+    assert [each.done for each in kept.all] == [1, 2, 3, 4, 5, 6]
+
+
+def test_the_first_bad_step_is_named_though_losses_are_looked_at_later(arrays: Arrays) -> None:
+    data = split(arrays)
+    data = Split(data.images, data.labels, [f"photos/{number}.png" for number in range(40)])
+    model, points = network(), Points()
+    said = refused(
+        model, data, {"train.iterations": 1000}, observers=[points, SpoilsAt(12, lambda: spoil(model[-1].bias))]
+    )
+    chosen = torch.randperm(40, generator=stream("order", 2))[16:24].tolist()  # step 13 is the third of its epoch
+    names = ", ".join(f"'photos/{number}.png'" for number in chosen[:3])
+    assert said == (
+        f"the loss became nan at step 13 of 1000 (optimizer.lr = 0.1; batch 3 of 5 in epoch 3: {names} and 5 more); "
+        + MEND
+    )
+    assert [point.step for point in points.all] == [10]  # the next would have been at 20
+
+
+class NoNumber(nn.Module):
+    """Answers with no numbers from the start."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = nn.Linear(64, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.linear(x.flatten(1)) * math.nan
+
+
+@pytest.mark.parametrize(("precision", "more"), [("float32", ""), ("bf16", " or --precision float32")])
+def test_no_number_before_anything_was_learned_is_the_networks_own(arrays: Arrays, precision: str, more: str) -> None:
+    assert refused(NoNumber(), split(arrays), {}, Compute(torch.device("cpu"), precision)) == (
+        "the loss is nan at step 1 of 6 (optimizer.lr = 0.1; batch 1 of 5 in epoch 1), before anything was learned: "
+        "the network's first answers are not finite, or far too large; no other rate helps, but other layers or first "
+        "weights" + more
+    )
+
+
+def test_bf16_is_named_among_what_may_help(arrays: Arrays) -> None:
+    said = refused(network(), split(arrays), {"optimizer.lr": 1e30}, Compute(torch.device("cpu"), "bf16"))
+    assert said == (
+        "the loss became nan at step 2 of 6 (optimizer.lr = 1e+30; batch 2 of 5 in epoch 1); resuming would come to "
+        "the same, so train anew with a smaller rate, such as --set optimizer.lr=1e+29 or --precision float32"
+    )
+
+
+def test_a_batch_without_weight_is_named_as_such(arrays: Arrays) -> None:
+    images = torch.from_numpy(arrays[0][..., None].copy())
+    data = Split(images, torch.tensor([0] * 8 + [1] * 32), [""] * 40)
+    changes = {"loss.class_weights": [1.0, 0.0], "loader.shuffle": False}
+    assert refused(network(), data, changes) == (
+        "the loss became nan at step 2 of 6 (optimizer.lr = 0.1; batch 2 of 5 in epoch 1): all pictures of this batch "
+        "are of classes with loss.class_weights of 0, so there is nothing to take a mean of; give them a weight above "
+        "0, or take a larger loader.batch_size"
+    )
+
+
+# ------------------------------------------------------------------------------------------------- where memory ends
+
+
+class Hungry(nn.Module):
+    """Runs out of memory where it gets more pictures than it likes."""
+
+    def __init__(self, error: BaseException, most: int = 3) -> None:
+        super().__init__()
+        self.error, self.most, self.linear = error, most, nn.Linear(64, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        if len(x) > self.most:
+            raise self.error
+        answers: Tensor = self.linear(x.flatten(1))
+        return answers
+
+
+# What a GPU says is raised by hand: no test has one.
+ENDS = [
+    MemoryError(),
+    RuntimeError("[enforce fail at alloc_cpu.cpp:127] . DefaultCPUAllocator: can't allocate memory: you tried"),
+    RuntimeError("could not create a primitive"),
+    torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB."),
+    RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
+    RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"),
+]
+
+
+@pytest.mark.parametrize("error", ENDS, ids=[type(error).__name__ for error in ENDS])
+def test_running_out_of_memory_names_the_batch_and_suggests_one(
+    arrays: Arrays, error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("neocog.memory.room", lambda device: Room(10_000, 20_000))
+    diary = Diary()
+    with pytest.raises(DeviceError) as caught:
+        fit(Hungry(error), split(arrays), recipe(), SCALING, CPU, observers=[diary])
+    # 130 weights of 4 bytes, three times; for each of 4 pictures 256 bytes kept, twice more as gradients, thrice as
+    # pictures: 1560 + 4·(256 + 512 + 768) = 7704, within four fifths of 10,000; 8 pictures would be 13,848.
+    assert str(caught.value) == (
+        "out of memory on cpu with batches of 8 pictures; train with --set loader.batch_size=4 (about 0.0 MB where "
+        "0.0 MB were free)"
+    )
+    assert diary.events[-1] == ("end",)
+    assert caught.value.__cause__ is None and caught.value.__context__ is None
+
+
+def test_another_error_of_the_network_stays_what_it_is(arrays: Arrays) -> None:
+    with pytest.raises(RuntimeError, match=r"^mat1 and mat2 shapes cannot be multiplied$"):
+        fit(Hungry(RuntimeError("mat1 and mat2 shapes cannot be multiplied")), split(arrays), recipe(), SCALING, CPU)
+
+
+def test_a_training_that_won_t_fit_is_told_before_and_refused_where_it_can_t(
+    arrays: Arrays, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, data = network(), split(arrays)
+    before, state = bits(model), torch.get_rng_state()
+    monkeypatch.setattr("neocog.memory.room", lambda device: Room(10**9, 10**9))
+    assert memory_notes(model, data, recipe(), CPU) == []
+    monkeypatch.setattr("neocog.memory.room", lambda device: Room(10_000, 10**9))
+    (note,) = memory_notes(model, data, recipe(), CPU)
+    assert note.startswith("batches of 8 pictures need about 0.0 MB of memory to train on and 0.0 MB are free, so the ")
+    monkeypatch.setattr("neocog.memory.room", lambda device: Room(5_000, 5_000))
+    with pytest.raises(DeviceError, match=r"^batches of 8 pictures need at least 0\.0 MB of memory to train on, and "):
+        memory_notes(model, data, recipe(), CPU)
+    assert bits(model) == before
+    assert torch.equal(torch.get_rng_state(), state)
+    monkeypatch.setattr("neocog.memory.room", lambda device: None)  # neither Linux nor CUDA
+    assert memory_notes(model, data, recipe(), CPU) == []
+    fails = Hungry(RuntimeError("no"), most=0)
+    monkeypatch.setattr("neocog.memory.room", lambda device: Room(0, 0))
+    assert memory_notes(fails, data, recipe(), CPU) == []
 
 
 class Fails(nn.Module):

@@ -14,10 +14,11 @@ from torch import nn
 
 import neocog
 from conftest import STEPS, TINY, drawn, fill
+from neocog.curve import Plan
 from neocog.errors import DataError, DeviceError, LayerError, NeocogError, RecipeError, RunError, TrainingError
 from neocog.finished import Run, opened, part_named
 from neocog.run import RunDirectory
-from neocog.training import Observer, Plan
+from neocog.training import Observer
 
 Arrays = tuple[np.ndarray, np.ndarray]
 
@@ -394,7 +395,8 @@ def test_a_network_with_nothing_to_train_leaves_nothing() -> None:
 def test_a_loss_that_explodes_ends_the_run_which_is_no_finished_one(arrays: Arrays) -> None:
     changes = {"optimizer.name": "sgd", "optimizer.lr": 1e30, "schedule.name": "constant"}
     assert refusal(TrainingError, trained, arrays, set=changes, run="mine") == (
-        "the loss became nan at step 2 of 6 (optimizer.lr = 1e+30); try a smaller rate, such as "
+        "the loss became nan at step 2 of 6 (optimizer.lr = 1e+30; batch 2 of 4 in epoch 1: 'arrays/36', 'arrays/2', "
+        "'arrays/20' and 5 more); resuming would come to the same, so train anew with a smaller rate, such as "
         "--set optimizer.lr=1e+29"
     )
     assert refusal(RunError, neocog.load, "mine") == (

@@ -15,12 +15,15 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from neocog.data import catalogue, fetch
+    from neocog.curve import Plan, Point
+    from neocog.data.catalogue import catalogue, fetch
+    from neocog.data.doctor import DataCheck
     from neocog.errors import NeocogError
     from neocog.evaluation import Calibration, Evaluation, mean_interval, wilson_interval
     from neocog.filtering import Convolved, convolve
     from neocog.finished import Run, evaluate, load
     from neocog.insight.calibrating import calibrate
+    from neocog.insight.data_checking import check_data
     from neocog.insight.explaining import Explanation, explain
     from neocog.insight.figures import plot
     from neocog.insight.mistake_finding import mistakes
@@ -31,7 +34,7 @@ if TYPE_CHECKING:
     from neocog.predict import Classifier
     from neocog.progress import ProgressBar
     from neocog.recipe import Recipe, shipped_recipes
-    from neocog.resuming import resume
+    from neocog.resuming import resume, verify
     from neocog.statistics.comparison import Comparison, RunComparison
     from neocog.statistics.many_runs import RunComparisons
     from neocog.statistics.mistakes import Mistakes
@@ -39,13 +42,14 @@ if TYPE_CHECKING:
     from neocog.statistics.reproduction import Reproduction
     from neocog.statistics.stress import StressTest
     from neocog.statistics.sweep import Sweep
+    from neocog.statistics.verification import Verification
     from neocog.studies.comparing import compare
     from neocog.studies.rate_finding import lr_find
     from neocog.studies.reproducing import reproduce
     from neocog.studies.sweeping import sweep
     from neocog.studies.watching import SeedTable
     from neocog.summary import Summary
-    from neocog.training import Observer, Plan, Point
+    from neocog.training import Observer
     from neocog.workflow import describe_data, summarize, train
 
 _HOMES = {
@@ -53,14 +57,15 @@ _HOMES = {
     "Classifier": "predict",
     "Comparison": "statistics.comparison",
     "Convolved": "filtering",
+    "DataCheck": "data.doctor",
     "Evaluation": "evaluation",
     "Explanation": "insight.explaining",
     "Kernel": "kernels",
     "Mistakes": "statistics.mistakes",
     "NeocogError": "errors",
     "Observer": "training",
-    "Plan": "training",
-    "Point": "training",
+    "Plan": "curve",
+    "Point": "curve",
     "ProgressBar": "progress",
     "RateRange": "statistics.rates",
     "Recipe": "recipe",
@@ -72,8 +77,10 @@ _HOMES = {
     "StressTest": "statistics.stress",
     "Summary": "summary",
     "Sweep": "statistics.sweep",
+    "Verification": "statistics.verification",
     "calibrate": "insight.calibrating",
     "catalogue": "data",
+    "check_data": "insight.data_checking",
     "compare": "studies.comparing",
     "convolve": "filtering",
     "describe_data": "workflow",
@@ -96,6 +103,7 @@ _HOMES = {
     "summarize": "workflow",
     "sweep": "studies.sweeping",
     "train": "workflow",
+    "verify": "resuming",
     "wilson_interval": "evaluation",
 }
 __all__ = [
@@ -103,6 +111,7 @@ __all__ = [
     "Classifier",
     "Comparison",
     "Convolved",
+    "DataCheck",
     "Evaluation",
     "Explanation",
     "Kernel",
@@ -122,8 +131,10 @@ __all__ = [
     "StressTest",
     "Summary",
     "Sweep",
+    "Verification",
     "calibrate",
     "catalogue",
+    "check_data",
     "compare",
     "convolve",
     "describe_data",
@@ -146,6 +157,7 @@ __all__ = [
     "summarize",
     "sweep",
     "train",
+    "verify",
     "wilson_interval",
 ]
 

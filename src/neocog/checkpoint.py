@@ -6,26 +6,30 @@ bytes, because neither torch nor safetensors would notice a flipped one. Nothing
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import json
-import os
 import re
 import shlex
-import shutil
-import tempfile
 import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Thread
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from neocog import disk
+from neocog.curve import Plan
+from neocog.data import Dataset
 from neocog.errors import RunError
+from neocog.recipe import Recipe
 from neocog.snapshots import Snapshot
 from neocog.stopping import Stopped
-from neocog.training import Keeper, Plan
+from neocog.training import Keeper
+from neocog.untrusted import MOST_WEIGHTS, Unreadable, content_of, json_object, tensors_and_notes
+
+if TYPE_CHECKING:
+    from torch import nn
 
 FOLDER = "checkpoint"
 EVERY = 30.0  # seconds
@@ -33,8 +37,12 @@ KEPT = 2
 _NAME = re.compile(r"step-(\d+)-([0-9a-f]{64})\.safetensors")
 _COST = 0.01  # of the time, at most, for checkpoints that are not yet due
 _FIRST_COST = 0.1  # seconds; assumed until one was written
-_UNFINISHED = ".writing-"
-_FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
+# Bytes, on the safe side; tests compare them with what is written.
+_TENSOR_NAME = 200
+_CURVE = 100_000  # as text, with the recipe
+_PLACE = 32  # of a picture: its number, its class, its place in the data
+_LONGEST, _PICTURES_KEPT = 112, 90  # of pictures.npz
+_FIGURES = 5_000_000  # with the report
 _NUMBERS = "neocog"  # the key of all that is no tensor, in the file's header
 
 
@@ -65,7 +73,7 @@ class Checkpoints:
     def stored(self) -> list[Stored]:
         """What there is, newest first."""
         try:
-            names = [item.name for item in self.folder.iterdir()]
+            names = [item.name for item in self.folder.iterdir() if not item.is_dir()]
         except FileNotFoundError:
             return []
         except OSError as error:
@@ -88,60 +96,118 @@ class Checkpoints:
         try:
             if not self.folder.is_dir():
                 self.folder.mkdir()
-                _flush_folder(self.folder.parent)
-            _write_through(path, content)
+                disk.flush_folder(self.folder.parent)
+            disk.sweep(self.folder)  # first, for it takes room
+            with disk.replacing(path) as temporary:
+                temporary.write_bytes(content)
         except OSError as error:
             raise self._cannot_write(error, len(content)) from None
-        # Of no use to anybody: what a killed process was just writing, and later steps of what now goes another way,
-        # from before a damaged one.
-        left = list(self.folder.glob(f"{_UNFINISHED}*"))
+        # Later steps are of no use to anybody: what now goes another way, from before a damaged one.
         others = [each for each in self.stored() if each.path != path]
         later = [each.path for each in others if each.step >= snapshot.done]
         earlier = [each.path for each in others if each.step < snapshot.done]
-        for old in (*left, *later, *earlier[KEPT - 1 :]):
+        for old in (*later, *earlier[KEPT - 1 :]):
             with suppress(OSError):
                 old.unlink()
         return Stored(snapshot.done, path, digest)
 
     def read(self, stored: Stored) -> tuple[Snapshot, dict[str, Any]]:
         """A checkpoint and what was written beside it. Raises RunError when a single bit of it is wrong."""
-        from safetensors import SafetensorError
-        from safetensors.torch import load
-
         try:
-            content = stored.path.read_bytes()
-        except OSError as error:
-            raise RunError(f"checkpoint '{stored.path}' can't be read: {error.strerror}{self._mend(stored)}") from None
+            content = content_of(stored.path, MOST_WEIGHTS)
+        except (OSError, Unreadable) as error:
+            why = getattr(error, "strerror", None) or error
+            raise RunError(f"checkpoint '{stored.path}' can't be read: {why}{self._mend(stored)}") from None
         if hashlib.sha256(content).hexdigest() != stored.digest:
             raise RunError(f"checkpoint '{stored.path}' is damaged: {_damage(content)}{self._mend(stored)}")
         try:
-            tensors = load(content)
-            head = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
-            numbers = json.loads(head["__metadata__"][_NUMBERS])
-            return Snapshot(int(numbers["done"]), tensors, dict(numbers["numbers"])), dict(numbers["facts"])
-        except (SafetensorError, ValueError, KeyError, TypeError) as error:
+            tensors, notes = tensors_and_notes(content)
+            numbers = json_object(notes[_NUMBERS].encode(), finite=False)
+            if numbers["done"] != stored.step:
+                raise ValueError(f"it is of step {numbers['done']!r}")
+            return Snapshot(stored.step, tensors, dict(numbers["numbers"])), dict(numbers["facts"])
+        except (ValueError, KeyError, TypeError) as error:
             raise RunError(
                 f"checkpoint '{stored.path}' is none of ours, though its name says so: {error}{self._mend(stored)}"
             ) from None
 
     def _mend(self, stored: Stored) -> str:
-        newest, *older = self.stored()
-        if stored != newest or not older:
+        others = self.stored()
+        older = [each for each in others if each.step < stored.step]
+        if not older or any(each.step > stored.step for each in others):
             return "; there is no earlier one, so train again"
         return f"; `{resume_command(self.folder.parent)} --previous` goes on from step {older[0].step}"
 
     def _cannot_write(self, error: OSError, size: int) -> RunError:
         run = self.folder.parent
-        if error.errno not in _FULL:
+        if not disk.is_full(error):
             return RunError(
                 f"cannot write '{self.folder}': {error.strerror}; make it writable, then: {resume_command(run)}"
             )
         kept = self.stored()
         then = f"goes on after step {kept[0].step}" if kept else "begins anew"
-        return RunError(
-            f"disk full: a checkpoint in '{self.folder}' needs {_megabytes(size)} and there are "
-            f"{_megabytes(shutil.disk_usage(run).free)}; make room, and `{resume_command(run)}` {then}"
+        return RunError(disk.full("a checkpoint", self.folder, size, f"and `{resume_command(run)}` {then}", error))
+
+
+@dataclass(frozen=True)
+class RunSize:
+    """About how many bytes a training will write, at most."""
+
+    checkpoint: int
+    checkpoints: int  # how many lie there at once
+    weights: int
+    predictions: int  # and which pictures were held out
+    look: int  # the kept pictures, the figures and the report
+
+    @classmethod
+    def of(
+        cls,
+        recipe: Recipe,
+        network: nn.Module,
+        dataset: Dataset,
+        *,
+        keeping: bool = True,
+        open_test: bool = True,
+        figures: bool = True,
+    ) -> RunSize:
+        """Of a network that has its shapes and a recipe whose precision is known."""
+        number = 8 if recipe.train.precision == "float64" else 4
+        weights = sum(tensor.numel() for tensor in (*network.parameters(), *network.buffers())) * number
+        trained = sum(parameter.numel() for parameter in network.parameters() if parameter.requires_grad) * number
+        slots = 2 if recipe.optimizer.name != "sgd" else 1 if recipe.optimizer.momentum else 0
+        names = _TENSOR_NAME * (slots + 2) * len([*network.parameters(), *network.buffers()])
+        parts = [part for part in (dataset.validation, dataset.test if open_test else None) if part is not None]
+        pictures = sum(len(part) for part in parts)
+        name = max((len(name.encode()) for part in parts for name in part.names or ()), default=0)
+        height, width = (min(side, _LONGEST) for side in dataset.image_shape[1:])
+        kept = _PICTURES_KEPT * len(dataset.mean) * height * width
+        return cls(
+            checkpoint=weights + (slots + bool(recipe.train.ema)) * trained + names + _CURVE,
+            checkpoints=KEPT + 1 if keeping else 0,
+            weights=weights + names,
+            predictions=pictures * (4 * len(dataset.classes) + 2 * name + _PLACE),
+            look=kept + (_FIGURES + 2 * kept) * figures,
         )
+
+    @property
+    def total(self) -> int:
+        """Of all files together."""
+        of_checkpoints = self.checkpoint * self.checkpoints
+        return of_checkpoints + self.weights + self.predictions + self.look + _CURVE
+
+    @property
+    def largest(self) -> int:
+        """Of the largest file."""
+        return max(self.checkpoint * bool(self.checkpoints), self.weights, self.predictions)
+
+    def refuse(self, place: Path) -> None:
+        """Raises RunError where a run at `place`, begun or to be begun, has no room for what it has not written yet."""
+        begun = place.is_dir()
+        needs = max(0, self.total - (disk.used(place) if begun else 0))
+        then = f"and `{resume_command(place)}` goes on" if begun else "or give a --run in another place"
+        found = disk.too_little(f"run '{place.name}'", place.parent, needs, self.largest, then)
+        if found is not None:
+            raise RunError(found)
 
 
 class CheckpointKeeper(Keeper):
@@ -160,8 +226,10 @@ class CheckpointKeeper(Keeper):
         self._error: Exception | None = None
 
     def wants(self, done: int, plan: Plan) -> bool:
-        if self.stop_asked is not None or self._error is not None:  # which `keep` raises
-            return done < plan.total_steps  # after its last step a training is done sooner than stopped
+        if self.stop_asked is not None:
+            return True
+        if self._error is not None:  # which `keep` raises; after the last step it is nothing to the training any more
+            return done < plan.total_steps
         since = time.monotonic() - self._last
         due = since >= self.every
         if not due and (done % plan.steps_per_epoch == 0 or done == plan.total_steps):
@@ -205,40 +273,6 @@ class CheckpointKeeper(Keeper):
         except Exception as error:  # whatever it is, it belongs into the thread that trains
             self._error = error
         self._cost = time.monotonic() - began
-
-
-def _write_through(path: Path, content: bytes) -> None:
-    """The file under its name, on the disk and not only in the system's memory; or nothing, and OSError."""
-    handle, name = tempfile.mkstemp(prefix=_UNFINISHED, dir=path.parent)
-    temporary = Path(name)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.chmod(0o644)
-        temporary.replace(path)
-        _flush_folder(path.parent)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def _flush_folder(folder: Path) -> None:
-    """The folder's list of names, too, where the system has a way to ask for it."""
-    if not hasattr(os, "O_DIRECTORY"):
-        return
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    except OSError as error:
-        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # shares know nothing of it
-            raise
-    finally:
-        os.close(handle)
-
-
-def _megabytes(size: int) -> str:
-    return f"{size / 1e6:,.1f} MB"
 
 
 def _damage(content: bytes) -> str:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from stat import S_IMODE
 
+from neocog import disk
 from neocog.errors import NeocogError
 
 
@@ -53,37 +54,41 @@ def whole_file(target: Path, *, overwrite: bool) -> Iterator[Path]:
         place = Path(os.path.realpath(target)) if overwrite else target
         handle, name = tempfile.mkstemp(prefix=".neocog-", suffix=target.suffix, dir=place.parent)
         os.close(handle)
-        temporary = Path(name)
+        temporary, claimed = Path(name), False
         try:
             yield temporary
-            _claim(place, overwrite)
+            claimed = _claim(place, overwrite)
             temporary.chmod(S_IMODE(place.stat().st_mode))  # a temporary file is for its owner alone
             temporary.replace(place)
+            claimed = False
         finally:
-            temporary.unlink(missing_ok=True)
+            with suppress(OSError):  # on a disk that has become read-only; whatever was raised says more
+                temporary.unlink(missing_ok=True)
+                if claimed:
+                    place.unlink(missing_ok=True)
     except NeocogError:
         raise
     except Exception as error:
         # A writer may stumble over the full disk once more while it closes its file.
-        cause = _system_error(error)
+        cause = disk.cause(error)
         if cause is None:
             raise
         raise _unwritable(target, cause) from None
 
 
-def _claim(place: Path, overwrite: bool) -> None:
-    """Make an empty file there, or refuse in the same step, so that nobody else's can come between."""
+def _claim(place: Path, overwrite: bool) -> bool:
+    """Whether an empty file was made there, in one step with asking, so that nobody else's can come between.
+
+    Raises NeocogError for one that is there and not to be replaced.
+    """
     try:
-        os.close(os.open(place, os.O_WRONLY | os.O_CREAT | (0 if overwrite else os.O_EXCL), 0o666))
+        os.close(os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
+        return True
     except FileExistsError:
-        raise _exists(place) from None
-
-
-def _system_error(error: BaseException | None) -> OSError | None:
-    """The first of an exception and those it came from that the system raised."""
-    while error is not None and not isinstance(error, OSError):
-        error = error.__cause__ or error.__context__
-    return error
+        if not overwrite:
+            raise _exists(place) from None
+    os.close(os.open(place, os.O_WRONLY))  # what may not be written may not be replaced
+    return False
 
 
 def _exists(path: str | Path) -> NeocogError:
@@ -91,5 +96,8 @@ def _exists(path: str | Path) -> NeocogError:
 
 
 def _unwritable(path: str | Path, error: OSError) -> NeocogError:
+    if disk.is_full(error):
+        place = Path(path)
+        return NeocogError(disk.full(place.name, place.parent, None, "or give another place", error))
     reason = error.strerror or str(error) or type(error).__name__
     return NeocogError(f"cannot write '{path}': {reason}; give a place that can be written")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 import warnings
 from collections.abc import Callable
@@ -23,10 +22,12 @@ from neocog.predict import Classifier
 from neocog.recipe import Recipe
 from neocog.render.runs import train_text
 from neocog.run import RunDirectory
+from neocog.untrusted import content_of, json_object
 
 Data = str | Path | tuple[Any, Any] | list[Any]
 Tell = Callable[[str], None]
 
+_SPARE = 10_000_000  # parameters, for which there is memory anyway
 _SPLITS = {"val": "validation", "validation": "validation", "test": "test"}
 
 
@@ -124,6 +125,8 @@ class Run:
             )
         except KeyError as error:
             raise RunError(f"'{self.path / 'predictions.npz'}' has lost its part {error}; train again") from None
+        except (TypeError, ValueError, IndexError) as error:  # shapes that no training writes
+            raise RunError(f"'{self.path / 'predictions.npz'}' can't be read: {error}; train again") from None
 
     def __str__(self) -> str:
         return train_text({**self.results, "test_openings": self.test_openings, "calibration": self.calibration})
@@ -275,16 +278,27 @@ def classifier_of(
     refuse_foreign_code(recipe, model)
     if model is not None and recipe.model.factory is None:
         raise RecipeError("this run's network is a layer text, which it knows itself; leave --model out")
-    network = build(recipe, recipe.resolved.image_shape, len(recipe.resolved.classes), model, as_written=as_written)
+    shape, classes = recipe.resolved.image_shape, len(recipe.resolved.classes)
+    weights = directory.read_weights()
+    if recipe.layers is not None:
+        # Asked before memory is taken for a network that a strange recipe may have made of any size.
+        wanted = sum(row.parameters for row in recipe.layers.table(shape, classes))
+        stored = sum(value.numel() for value in weights.values())
+        if wanted > stored + _SPARE:
+            raise RunError(
+                f"the weights don't fit the network of the recipe: it has {wanted:,} parameters, "
+                f"and '{directory.path / 'weights.safetensors'}' holds {stored:,} numbers; train again"
+            )
+    network = build(recipe, shape, classes, model, as_written=as_written)
     found = _calibration(directory)
-    return Classifier.make(network, recipe, directory.read_weights(), compute, found.temperature if found else 1.0)
+    return Classifier.make(network, recipe, weights, compute, found.temperature if found else 1.0)
 
 
 def _calibration(directory: RunDirectory) -> Calibration | None:
     path = directory.path / "calibration.json"
     mend = f"`neocog calibrate {shlex.quote(str(directory.path))}` fits it anew"
     try:
-        return Calibration.from_dict(json.loads(path.read_text(encoding="utf-8")))
+        return Calibration.from_dict(json_object(content_of(path)))
     except FileNotFoundError:
         return None
     except OSError as error:

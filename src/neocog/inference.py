@@ -10,6 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from neocog.data.batches import Normalization, inference_batches
+from neocog.errors import DeviceError
+from neocog.memory import out_of_memory
 
 
 @contextmanager
@@ -40,9 +42,29 @@ def logits_of(model: nn.Module, images: Tensor, normalization: Normalization) ->
     """The network's outputs for uint8 pictures (N, H, W, C): float32 (N, classes), on the CPU.
 
     In the type of the weights, which is float32 but for a network in training with float64, and never in bf16: an
-    answer doesn't depend on the machine's favourite number format.
+    answer doesn't depend on the machine's favourite number format. Where memory runs out, fewer pictures go through
+    the network at a time, which may change the last bits of an answer, and nothing else.
+    Raises DeviceError when there is no memory for a single picture.
     """
     weight = next(model.parameters())
     with evaluation_mode(model), float32_convolutions(), torch.inference_mode():
         batches = inference_batches(images, normalization, weight.device)
-        return torch.cat([model(x_NCHW.to(weight.dtype)).float().cpu() for x_NCHW in batches])
+        return torch.cat([_answers(model, x_NCHW.to(weight.dtype)) for x_NCHW in batches])
+
+
+def _answers(model: nn.Module, x_NCHW: Tensor) -> Tensor:
+    """The outputs, float32 on the CPU; in halves where memory runs out."""
+    try:
+        outputs: Tensor = model(x_NCHW)
+        return outputs.float().cpu()
+    except Exception as error:
+        if not out_of_memory(error):
+            raise
+    # Out of the except clause, because the error holds on to all that the network had computed.
+    if len(x_NCHW) == 1:
+        shape = "×".join(str(size) for size in x_NCHW.shape[1:])
+        raise DeviceError(
+            f"out of memory on {x_NCHW.device} with a single picture of {shape} (channels, height, width); close other "
+            "programs, take another device, or train on smaller pictures (dataset.image_size)"
+        )
+    return torch.cat([_answers(model, half) for half in x_NCHW.chunk(2)])

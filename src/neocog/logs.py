@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, fields
-from typing import Any, TextIO
+from io import FileIO
+from typing import Any, cast
 
+from neocog import disk
+from neocog.curve import Plan, Point
 from neocog.errors import NeocogError
 from neocog.run import RunDirectory, cannot_write
-from neocog.training import Observer, Plan, Point
+from neocog.training import Observer
 
 
 class MetricsLog(Observer):
@@ -18,40 +20,37 @@ class MetricsLog(Observer):
 
     def __init__(self, directory: RunDirectory) -> None:
         self._path = directory.path / "metrics.csv"
-        self._file: TextIO | None = None
-        self._kept = ""  # the points before a training that goes on
+        self._text = ""
 
     def start(self, plan: Plan) -> None:
-        try:
-            self._file = self._path.open("w", encoding="utf-8", newline="")
-            self._file.write(self._kept)
-        except OSError as error:
-            raise cannot_write(self._path, error) from None
-        self._rows = csv.writer(self._file, lineterminator="\n")
-        if not self._kept:
+        with self._written("wb") as file:
+            disk.append(file, self._text.encode())  # the points before a training that goes on
+        if not self._text:
             self._add(field.name for field in fields(Point))
 
     def point(self, point: Point) -> None:
         self._add(_number(value) for value in asdict(point).values())
 
     def remembered(self) -> str:
-        return self._path.read_text(encoding="utf-8")
+        return self._text
 
     def remember(self, what: str) -> None:
-        self._kept = what
-
-    def end(self) -> None:
-        if self._file is not None:
-            with suppress(OSError):  # each row was written out, or refused, when it came
-                self._file.close()
+        self._text = what
 
     def _add(self, row: Iterable[str]) -> None:
-        assert self._file is not None
+        line = ",".join(row) + "\n"  # names and numbers, nothing to put between quotes
+        with self._written("ab", len(line)) as file:
+            disk.append(file, line.encode())
+        self._text += line
+
+    @contextmanager
+    def _written(self, mode: str, needs: int | None = None) -> Iterator[FileIO]:
+        """The file, open for no longer than a line takes, so that nothing is in the way of a disk that is unmounted."""
         try:
-            self._rows.writerow(row)
-            self._file.flush()
+            with self._path.open(mode, buffering=0) as file:
+                yield cast("FileIO", file)
         except OSError as error:
-            raise cannot_write(self._path, error) from None
+            raise cannot_write(self._path, error, needs=needs) from None
 
 
 class TensorBoardLog(Observer):
@@ -60,7 +59,9 @@ class TensorBoardLog(Observer):
     def __init__(self, directory: RunDirectory, after: int = 0) -> None:
         # What a killed training wrote after its checkpoint comes once more; TensorBoard then drops the first.
         purge = {"purge_step": after + 1} if after else {}
-        self._writer = _summary_writer()(str(directory.path / "tensorboard"), **purge)
+        self._path = directory.path / "tensorboard"
+        with self._written():
+            self._writer = _summary_writer()(str(self._path), **purge)
 
     @staticmethod
     def check() -> None:
@@ -68,12 +69,22 @@ class TensorBoardLog(Observer):
         _summary_writer()
 
     def point(self, point: Point) -> None:
-        for name, value in asdict(point).items():
-            if name not in ("step", "epoch") and value is not None:
-                self._writer.add_scalar(name, value, point.step)
+        with self._written():
+            for name, value in asdict(point).items():
+                if name not in ("step", "epoch") and value is not None:
+                    self._writer.add_scalar(name, value, point.step)
 
     def end(self) -> None:
-        self._writer.close()
+        with self._written():
+            self._writer.close()
+
+    @contextmanager
+    def _written(self) -> Iterator[None]:
+        """TensorBoard writes in a thread of its own, which gives back what went wrong when it is asked again."""
+        try:
+            yield
+        except OSError as error:
+            raise cannot_write(self._path, error) from None
 
 
 def _summary_writer() -> Any:

@@ -7,7 +7,8 @@ import sys
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from neocog.training import Observer, Plan, Point
+from neocog.curve import Plan, Point
+from neocog.training import Observer
 
 
 class ProgressBar(Observer):

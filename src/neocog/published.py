@@ -8,12 +8,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.dropout import _DropoutNd
 
+from neocog.curve import Plan, Point
 from neocog.data.batches import Normalization, inference_batches
 from neocog.data.dataset import Dataset, Split
 from neocog.inference import evaluation_mode, float32_convolutions, logits_of
 from neocog.randomness import seed_torch
 from neocog.recipe import Recipe
-from neocog.training import Observer, Plan, Point
+from neocog.training import Observer
 
 
 class PublishedLog(Observer):

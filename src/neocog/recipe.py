@@ -29,6 +29,7 @@ from neocog.steps import (
     Step,
     TrainStep,
 )
+from neocog.untrusted import MOST_RECIPE, Unreadable, content_of, toml_table
 
 
 class Recipe(Step):
@@ -145,11 +146,13 @@ def _read(what: str | Path) -> tuple[dict[str, Any], str]:
         stop = "" if missing.endswith("?") else ";"
         raise RecipeError(f"{missing}{stop} `neocog recipes` lists them; a TOML file or a run directory will do, too")
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raw = content_of(path, MOST_RECIPE)
+    except (OSError, Unreadable) as error:
+        raise RecipeError(f"recipe file '{path}' can't be read: {getattr(error, 'strerror', None) or error}") from None
+    try:
+        table = toml_table(raw)
+    except Unreadable as error:
         raise RecipeError(f"recipe file '{path}' is no TOML: {error}") from None
-    except OSError as error:
-        raise RecipeError(f"recipe file '{path}' can't be read: {error.strerror}") from None
     return {"name": path.stem, **table}, f"recipe file '{path}'"
 
 

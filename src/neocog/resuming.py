@@ -1,29 +1,42 @@
-"""A stopped training goes on: to the same bits as if it had never been stopped."""
+"""A stopped training goes on: to the same bits as if it had never been stopped, which can be verified."""
 
 from __future__ import annotations
 
+import csv
+import hashlib
+import json
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
+from torch import Tensor, nn
 
-from neocog.checkpoint import EVERY, Checkpoints
-from neocog.data import Progress
-from neocog.device import choose, environment
+from neocog.checkpoint import EVERY, Checkpoints, RunSize, Stored, resume_command
+from neocog.curve import Plan
+from neocog.data import Dataset, Progress
+from neocog.data.batches import Normalization
+from neocog.device import Compute, choose, environment
 from neocog.errors import RecipeError, RunError
 from neocog.finished import Data, Run, Tell, data_name, open_data, warn
 from neocog.insight import reporting
-from neocog.logs import TensorBoardLog
+from neocog.logs import MetricsLog, TensorBoardLog
 from neocog.networks import Model, build, code_name, refuse_foreign_code
+from neocog.recipe import Recipe
 from neocog.run import RunDirectory
 from neocog.snapshots import Snapshot
-from neocog.training import Observer
-from neocog.workflow import facts_of, train_in
+from neocog.statistics.verification import Verification, compared_of
+from neocog.stopping import FirstSignal, heeding
+from neocog.training import Keeper, Observer, fit, memory_notes
+from neocog.workflow import facts_of, stops_at_once, train_in
 
 # What the last bits may depend on besides the recipe and the threads.
 _BITS = ("neocog", "torch", "cpu", "gpu", "numpy")
+_CURVE = "metrics.csv"
 
 
 def resume(
@@ -42,7 +55,8 @@ def resume(
     """Goes on with a training that was stopped or killed, from its last checkpoint, and finishes it.
 
     Weights, curve and predictions are, bit for bit, those of a training that was never stopped, on the same processor
-    and torch; the number of threads is the run's own. Without a checkpoint it begins anew.
+    and torch; the number of threads is the run's own. Without a checkpoint it begins anew. The run's environment.json
+    notes under "resumed" when, after which step and where it went on.
 
     Args:
         previous: from the checkpoint before the last, where the last is damaged.
@@ -57,14 +71,143 @@ def resume(
     report = tell or (lambda text: None)  # what is as it should be is no warning
     tell = tell or warn
     directory = RunDirectory.unfinished(run)
-    with directory.owned(tell):
+    signals = FirstSignal()
+    with heeding(signals), directory.owned(tell):
+        signals.does(stops_at_once(directory, "before training went on"))
         RunDirectory.unfinished(run)  # still: another process may have finished it a moment ago
         finished = _resumed(
-            directory, previous, force, data, model, checkpoint_every, observers, progress, tell, report
+            directory, previous, force, data, model, checkpoint_every, observers, progress, tell, report, signals
         )
     if figures:
         reporting.look(finished, tell)
     return finished
+
+
+def verify(
+    run: str | Path,
+    *,
+    data: Data | None = None,
+    model: Model | None = None,
+    observers: Sequence[Observer] = (),
+    progress: Progress | None = None,
+    tell: Tell | None = None,
+) -> Verification:
+    """Trains a stretch of a run again, in memory, and compares every bit with what the run has kept.
+
+    From the checkpoint before the last, or without one from the beginning, to the last checkpoint; in a finished run to
+    its end, whose weights and learning curve are compared, too. Seconds are not compared. Threads, device and precision
+    are the run's own, as for `resume`. The run stays as it is, and the test part closed.
+
+    Raises a NeocogError when there is nothing to compare, when recipe, data or network are no longer those of the
+    checkpoints, or when another process is at the run.
+    """
+    tell = tell or warn
+    place = Path(run)
+    ended = (place / "results.json").exists()
+    directory = RunDirectory.open(place) if ended else RunDirectory.unfinished(place)
+    with directory.owned(tell), TemporaryDirectory(prefix="neocog-") as scratch:
+        checkpoints = Checkpoints(directory.path)
+        # The first is where it begins and the last what is compared.
+        stored = checkpoints.stored()[::-1][-2:]
+        if not stored and not ended:
+            raise RunError(
+                f"run '{place}' has no checkpoint to compare with; finish it with `{resume_command(place)}`, and "
+                "verify it then"
+            )
+        read = [_read(checkpoints, each, needed=not ended and each is stored[-1]) for each in stored]
+        start = read[0][0] if len(read) == 2 else None
+        with _ready(directory, [facts for _, facts in read], data, model, progress, tell) as ready:
+            if ready.changes:
+                raise RunError(
+                    f"run '{place}' can't be verified: {'; '.join(ready.changes)}; put back what was changed"
+                )
+            log = MetricsLog(RunDirectory(Path(scratch)))
+            keeper = _Again(read[-1][0].done if read else None, ends_there=not ended)
+            with suppress(_Reached):
+                fit(
+                    *(ready.network, ready.dataset.train, ready.recipe, ready.normalization, ready.compute),
+                    *(ready.dataset.validation, [log, *observers]),
+                    keeper=keeper,
+                    start=start,
+                )
+            compared = [compared_of("checkpoint", read[-1][0].done, _parts(read[-1][0]), keeper.parts)] if read else []
+            if ended:
+                directory.read_metrics()  # which says what is wrong with it
+                kept = _tensors(directory.read_weights()) | _rows((place / _CURVE).read_text(encoding="utf-8"))
+                again = _tensors(ready.network.state_dict()) | _rows(log.remembered())
+                compared.append(compared_of("weights and curve", keeper.steps, kept, again))
+            conditions = {**environment(), "device": str(ready.compute.device), "precision": ready.compute.precision}
+    return Verification(place, start.done if start else 0, tuple(compared), conditions)
+
+
+def _read(checkpoints: Checkpoints, stored: Stored, needed: bool) -> tuple[Snapshot, Mapping[str, Any]]:
+    """A checkpoint to compare with; the mend for one that `resume` doesn't need is another."""
+    try:
+        return checkpoints.read(stored)
+    except RunError as error:
+        if needed:
+            raise
+        raise RunError(f"{str(error).rpartition('; ')[0]}; remove it, and verify what is left") from None
+
+
+class _Reached(Exception):
+    """A training in memory is where it was to go."""
+
+
+class _Again(Keeper):
+    """Takes one snapshot down in memory."""
+
+    def __init__(self, at: int | None, ends_there: bool) -> None:
+        self.at, self.ends_there = at, ends_there
+        self.parts: dict[str, bytes] = {}  # nothing, where that step isn't reached
+        self.steps = 0
+
+    def wants(self, done: int, plan: Plan) -> bool:
+        self.steps = done
+        return done == self.at
+
+    def keep(self, snapshot: Snapshot) -> None:
+        self.parts = _parts(snapshot)
+        if self.ends_there:
+            raise _Reached
+
+
+def _parts(snapshot: Snapshot) -> dict[str, bytes]:
+    """The hash of each thing in a snapshot by its name, but for seconds and what observers other than ours remember."""
+    numbers = {key: value for key, value in snapshot.numbers.items() if key != "observers"}
+    curve = snapshot.numbers.get("observers", {}).get(f"{MetricsLog.__name__}-0", "")
+    return _tensors(snapshot.tensors) | _numbers(numbers) | _rows(curve)
+
+
+def _tensors(tensors: Mapping[str, Tensor]) -> dict[str, bytes]:
+    found = {}
+    for name, tensor in tensors.items():
+        value = tensor.detach().cpu().contiguous()
+        bits = value.reshape(-1).view(torch.uint8).numpy()
+        found[name] = hashlib.sha256(f"{value.dtype} {list(value.shape)}\n".encode() + bits.tobytes()).digest()
+    return found
+
+
+def _numbers(numbers: Mapping[str, Any], under: str = "") -> dict[str, bytes]:
+    found: dict[str, bytes] = {}
+    for key, value in numbers.items():
+        if isinstance(value, Mapping):
+            found |= _numbers(value, f"{under}{key}.")
+        elif key != "seconds":
+            found[under + key] = hashlib.sha256(json.dumps(value).encode()).digest()
+    return found
+
+
+def _rows(curve: str) -> dict[str, bytes]:
+    """The lines of metrics.csv without their seconds."""
+    rows = list(csv.reader(curve.splitlines()))
+    clock = rows[0].index("seconds") if rows and "seconds" in rows[0] else None
+    return {
+        f"{_CURVE} line {number}": hashlib.sha256(
+            "\0".join(value for place, value in enumerate(row) if place != clock).encode()
+        ).digest()
+        for number, row in enumerate(rows, 1)
+    }
 
 
 def _resumed(
@@ -78,16 +221,90 @@ def _resumed(
     progress: Progress | None,
     tell: Tell,
     report: Tell,
+    signals: FirstSignal,
 ) -> Run:
+    stored = _chosen(Checkpoints(directory.path), previous)
+    snapshot, facts = Checkpoints(directory.path).read(stored) if stored else (None, {})
+    with _ready(directory, [facts] if stored else [], data, model, progress, tell) as ready:
+        if ready.was.get("tensorboard"):
+            TensorBoardLog.check()
+        # Weights have no place in a network of other shapes.
+        other = bool(facts) and facts.get("model") != facts_of(ready.recipe, ready.network)["model"]
+        if ready.changes and (other or not force):
+            mend = "or train anew" if other else "or go on all the same with --force"
+            changes = "; ".join(ready.changes)
+            raise RunError(f"run '{directory.path}' can't go on as it was: {changes}; put it back, {mend}")
+        for change in ready.changes:
+            tell(f"goes on all the same: {change}")
+        recipe, dataset = ready.recipe, ready.dataset
+        open_test = bool(ready.was.get("open_test", True))
+        RunSize.of(recipe, ready.network, dataset, open_test=open_test, figures=False).refuse(directory.path)
+        assert recipe.resolved is not None
+        if dataset.checksum != recipe.resolved.data_checksum:
+            resolved = {"data_checksum": dataset.checksum, "classes": dataset.classes}
+            recipe = recipe.model_copy(update={"resolved": recipe.resolved.model_copy(update=resolved)})
+            directory.write_recipe(recipe)
+        if snapshot is None:
+            tell("has no checkpoint, so it begins anew")
+        else:
+            report(f"goes on after step {snapshot.done}")
+            if any(line.startswith("optimizer.") and not line.startswith("optimizer.lr ") for line in ready.changes):
+                tell("the optimizer begins anew: what it remembers is another one's")
+                snapshot = snapshot.without("optimizer")
+        for note in memory_notes(ready.network, dataset.train, recipe, ready.compute):
+            tell(note)
+        done = snapshot.done if snapshot else 0
+        now = {"when": datetime.now(UTC).isoformat(timespec="seconds"), "step": done, **environment()}
+        before = ready.was.get("resumed")
+        resumed = [*(before if isinstance(before, list) else ()), now]
+        directory.write_json("environment.json", {**ready.was, "resumed": resumed})
+        logs = [TensorBoardLog(directory, after=done)] if ready.was.get("tensorboard") else []
+        return train_in(
+            *(directory, recipe, dataset, ready.network, ready.compute),
+            model=model,
+            open_test=open_test,
+            observers=[*observers, *logs],
+            checkpoint_every=checkpoint_every,
+            tell=tell,
+            signals=signals,
+            start=snapshot,
+        )
+
+
+@dataclass(frozen=True)
+class _Ready:
+    """Everything that a run's training needs to take place once more, and what is no longer as it was."""
+
+    recipe: Recipe
+    dataset: Dataset
+    network: nn.Module
+    compute: Compute
+    was: Mapping[str, Any]
+    changes: Sequence[str]
+
+    @property
+    def normalization(self) -> Normalization:
+        assert self.recipe.resolved is not None
+        return Normalization(self.recipe.resolved.mean, self.recipe.resolved.std)
+
+
+@contextmanager
+def _ready(
+    directory: RunDirectory,
+    facts: Sequence[Mapping[str, Any]],
+    data: Data | None,
+    model: Model | None,
+    progress: Progress | None,
+    tell: Tell,
+) -> Iterator[_Ready]:
+    """Makes a run's training ready, with its own threads; `facts` are those of the checkpoints that it begins from or
+    is compared with."""
     recipe = directory.read_recipe()
     assert recipe.resolved is not None
     refuse_foreign_code(recipe, model)
     if model is not None and recipe.model.factory is None:
         raise RecipeError("this run's network is a layer text, which it knows itself; leave --model out")
     was = _conditions(directory)
-    snapshot, facts = _chosen(Checkpoints(directory.path), previous)
-    if was.get("tensorboard"):
-        TensorBoardLog.check()
     compute = choose(was["device"], was["precision"])
     with _threads(was["threads"]):
         now = environment()
@@ -102,40 +319,12 @@ def _resumed(
         network = build(recipe, source.image_shape, len(source.classes), model)
         dataset = source.load(seed=recipe.train.seed, progress=progress)
         own = facts_of(recipe, network)
-        changes = _changes(facts, own) if facts else []
+        changes = list(dict.fromkeys(line for each in facts for line in _changes(each, own)))
         if model is not None and code_name(model) != recipe.model.factory:
             changes.append(f"the network is {code_name(model)} and was {recipe.model.factory}")
         if dataset.checksum != recipe.resolved.data_checksum:
             changes.append(f"data '{dataset.name}' has other pictures or labels")
-        # Weights have no place in a network of other shapes.
-        other = bool(facts) and facts.get("model") != own["model"]
-        if changes and (other or not force):
-            mend = "or train anew" if other else "or go on all the same with --force"
-            raise RunError(f"run '{directory.path}' can't go on as it was: {'; '.join(changes)}; put it back, {mend}")
-        for change in changes:
-            tell(f"goes on all the same: {change}")
-        if dataset.checksum != recipe.resolved.data_checksum:
-            resolved = {"data_checksum": dataset.checksum, "classes": dataset.classes}
-            recipe = recipe.model_copy(update={"resolved": recipe.resolved.model_copy(update=resolved)})
-            directory.write_recipe(recipe)
-        if snapshot is None:
-            tell("has no checkpoint, so it begins anew")
-        else:
-            report(f"goes on after step {snapshot.done}")
-            if any(line.startswith("optimizer.") and not line.startswith("optimizer.lr ") for line in changes):
-                tell("the optimizer begins anew: what it remembers is another one's")
-                snapshot = snapshot.without("optimizer")
-        done = snapshot.done if snapshot else 0
-        logs = [TensorBoardLog(directory, after=done)] if was.get("tensorboard") else []
-        return train_in(
-            *(directory, recipe, dataset, network, compute),
-            model=model,
-            open_test=bool(was.get("open_test", True)),
-            observers=[*observers, *logs],
-            checkpoint_every=checkpoint_every,
-            tell=tell,
-            start=snapshot,
-        )
+        yield _Ready(recipe, dataset, network, compute, was, changes)
 
 
 def _conditions(directory: RunDirectory) -> dict[str, Any]:
@@ -147,14 +336,12 @@ def _conditions(directory: RunDirectory) -> dict[str, Any]:
     return was
 
 
-def _chosen(checkpoints: Checkpoints, previous: bool) -> tuple[Snapshot | None, Mapping[str, Any]]:
-    """The snapshot to go on from with what it belongs to; None to begin anew."""
+def _chosen(checkpoints: Checkpoints, previous: bool) -> Stored | None:
+    """The checkpoint to go on from; None to begin anew."""
     stored = checkpoints.stored()
     if previous and len(stored) < 2:
         raise RunError(f"'{checkpoints.folder}' has no checkpoint before the last; leave --previous out")
-    if not stored:
-        return None, {}
-    return checkpoints.read(stored[1 if previous else 0])
+    return (stored[1] if previous else stored[0]) if stored else None
 
 
 def _changes(was: Mapping[str, Any], now: Mapping[str, Any], under: str = "") -> list[str]:

@@ -24,28 +24,46 @@ from __future__ import annotations
 
 import csv
 import errno
+import hashlib
 import itertools
 import json
 import math
 import os
 import platform
 import shlex
+import shutil
 import subprocess
-import tempfile
-import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import MISSING, fields
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from zipfile import BadZipFile
 
 import numpy as np
 
+from neocog import disk
+from neocog.curve import Point
 from neocog.errors import RunError
 from neocog.recipe import Recipe
-from neocog.training import Point
+from neocog.untrusted import (
+    MOST_UNPACKED,
+    MOST_WEIGHTS,
+    Unreadable,
+    arrays_of,
+    content_of,
+    fault_in,
+    is_count,
+    is_number,
+    is_share,
+    is_table,
+    is_text,
+    is_truth,
+    json_object,
+    list_of,
+    none_or,
+    tensors_of,
+)
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -57,7 +75,40 @@ _ANSWERS = {  # of a study, whose folder may be taken for a run
     "sweep.json": "sweep, not a run; give one of its runs, which sweep.json there names",
     "reproduction.json": f"reproduction, not a run; give one of its runs, which lie in '{RUNS / 'seeds'}'",
 }
-_FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
+
+_RESULTS = {
+    **dict.fromkeys(("recipe", "data", "device", "precision"), is_text),
+    **dict.fromkeys(("seed", "parameters", "train_pictures", "steps", "steps_per_epoch", "threads"), is_count),
+    **dict.fromkeys(("val_accuracy", "test_accuracy"), none_or(is_share)),
+    **dict.fromkeys(("val_interval", "test_interval"), none_or(list_of(is_share, 2))),
+    **dict.fromkeys(("val_loss", "test_loss"), none_or(is_number)),
+    **dict.fromkeys(("val_pictures", "test_pictures"), none_or(is_count)),
+    "train_seconds": is_number,
+    "notes": list_of(is_text),
+}
+_LATER_RESULTS = {  # which runs of an older neocog don't have
+    "classes": is_count,
+    "train_counts": list_of(is_count),
+    "open_test": is_truth,
+    "test_openings": is_count,
+    "as_published": none_or(is_table),
+    "weights_sha256": is_text,
+}
+_LESSON = {
+    "accuracy": none_or(is_share),
+    "part": ("test", "train").__contains__,
+    "dropout": is_truth,
+    "train_accuracy": none_or(is_share),
+    "faults": list_of(is_text),
+    "log": list_of(is_table),
+}
+_LATER_LESSON = {
+    "openings": is_count,
+    "twin": none_or(is_text),
+    "reported": none_or(is_share),
+    "at_least": is_truth,
+    "changed": list_of(is_text),
+}
 
 
 class RunDirectory:
@@ -131,8 +182,14 @@ class RunDirectory:
             ) from None
         except (OSError, NotImplementedError) as error:  # the latter where a disk has no locks
             why = getattr(error, "strerror", None) or error
-            raise RunError(f"'{path}' can't be locked: {why}; train on another disk, or make it writable") from None
+            refusal = RunError(f"'{path}' can't be locked: {why}; train on another disk, or make it writable")
+            if isinstance(error, OSError) and disk.is_full(error):
+                refusal = cannot_write(path, error, needs=0)
+            with suppress(OSError):
+                self.path.rmdir()  # one that was just made: it is empty
+            raise refusal from None
         try:
+            disk.sweep(self.path)
             if before:
                 tell(f"the lock of {before}, which is gone, was taken over")
             with suppress(OSError):
@@ -169,6 +226,19 @@ class RunDirectory:
                 raise RunError(f"'{place}' is no finished run: it has no {needed}; train again into a new directory")
         return cls(place)
 
+    def begin(self, recipe: Recipe, split: Mapping[str, Any], environment: Mapping[str, Any]) -> None:
+        """Writes what a training must have before it can go on after a stop; a place without that is given back.
+
+        Raises RunError.
+        """
+        try:
+            self.write_recipe(recipe)
+            self.write_json("split.json", split)
+            self.write_json("environment.json", environment)
+        except BaseException:
+            shutil.rmtree(self.path, ignore_errors=True)
+            raise
+
     def write_recipe(self, recipe: Recipe) -> None:
         """The resolved recipe; `neocog train RUN/recipe.toml` repeats the run."""
         self._write("recipe.toml", recipe.to_toml().encode())
@@ -177,13 +247,15 @@ class RunDirectory:
         """One JSON object."""
         self._write(name, (json.dumps(content, indent=2, ensure_ascii=False) + "\n").encode())
 
-    def write_weights(self, model: nn.Module) -> None:
-        """The state dict as safetensors, which any torch program can load without neocog."""
+    def write_weights(self, model: nn.Module) -> str:
+        """The state dict as safetensors, which any torch program can load without neocog; gives its SHA-256."""
         from safetensors.torch import save
 
         # Copies, because safetensors refuses tensors that share memory, as tied weights do.
         state = {name: value.cpu().contiguous().clone() for name, value in model.state_dict().items()}
-        self._write("weights.safetensors", save(state))
+        content = save(state)
+        self._write("weights.safetensors", content)
+        return hashlib.sha256(content).hexdigest()
 
     def write_predictions(self, arrays: Mapping[str, np.ndarray[Any, Any]]) -> None:
         """The stored predictions, as numpy's compressed archive."""
@@ -201,22 +273,26 @@ class RunDirectory:
     def append_evaluation(self, record: Mapping[str, Any]) -> None:
         """One more line in the log of looks at a part; the log only grows."""
         line = json.dumps({"when": datetime.now(UTC).isoformat(timespec="seconds"), **record}, ensure_ascii=False)
-        path = self.path / "evaluations.jsonl"
+        path, content = self.path / "evaluations.jsonl", f"{line}\n".encode()
         try:
-            with path.open("a", encoding="utf-8") as file:
-                file.write(line + "\n")
+            with path.open("ab", buffering=0) as file:
+                disk.append(file, content)
         except OSError as error:
+            if disk.is_full(error):
+                text = disk.full(path.name, self.path, len(content), "", error)
+                raise RunError(f"{text}; the evaluation was not noted") from None
             raise RunError(f"cannot write '{path}': {error.strerror}; the evaluation was not noted") from None
 
     def read_evaluations(self) -> list[dict[str, Any]]:
         """The log of looks at a part, oldest first; empty for a line that can't be read, which was a look as well."""
         path = self.path / "evaluations.jsonl"
         try:
-            lines = path.read_text(encoding="utf-8", errors="replace").split("\n")  # names may hold other line ends
+            lines = content_of(path).split(b"\n")  # names may hold other line ends
         except FileNotFoundError:
             return []
-        except OSError as error:
-            raise RunError(f"'{path}' can't be read: {error.strerror}; give a run that can be read") from None
+        except (OSError, Unreadable) as error:
+            why = getattr(error, "strerror", None) or error
+            raise RunError(f"'{path}' can't be read: {why}; give a run that can be read") from None
         return [_json_object(line) for line in lines if line.strip()]
 
     def read_recipe(self) -> Recipe:
@@ -227,19 +303,19 @@ class RunDirectory:
         return recipe
 
     def read_results(self) -> dict[str, Any]:
-        """The figures."""
-        return self.read_json("results.json")
+        """The figures. Raises RunError when one is missing or is no figure of its kind."""
+        found = self.read_json("results.json")
+        if fault := _fault_in(found):
+            raise RunError(f"'{self.path / 'results.json'}' can't be read: {fault}; train again")
+        return found
 
     def read_json(self, name: str) -> dict[str, Any]:
         """One JSON object. Raises RunError when the file is missing or damaged."""
         path = self.path / name
         try:
-            found = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
+            return json_object(content_of(path))
+        except (OSError, Unreadable) as error:
             raise _unreadable(path, error) from None
-        if not isinstance(found, dict):
-            raise RunError(f"'{path}' can't be read: it holds no figures; train again")
-        return found
 
     def read_metrics(self) -> dict[str, np.ndarray[Any, Any]]:
         """The learning curve: a column for each field of `Point`, float64 (points,), NaN where nothing was measured.
@@ -248,19 +324,20 @@ class RunDirectory:
         """
         path = self.path / "metrics.csv"
         try:
-            return _columns(path.read_text(encoding="utf-8"))
+            return _columns(content_of(path).decode("utf-8"))
         except (OSError, ValueError, csv.Error) as error:
             raise _unreadable(path, error) from None
 
     def read_weights(self) -> dict[str, Tensor]:
-        """The state dict. Raises RunError when the file is damaged."""
-        from safetensors import SafetensorError
-        from safetensors.torch import load_file
+        """The state dict. Raises RunError when the file is damaged, or is not the one that the training has noted.
 
+        A run of an older neocog, and one that is just being finished, has noted none.
+        """
         path = self.path / "weights.safetensors"
+        noted = self.read_json("results.json").get("weights_sha256") if (self.path / "results.json").exists() else None
         try:
-            return load_file(path)
-        except (OSError, SafetensorError, ValueError) as error:
+            return tensors_of(content_of(path, MOST_WEIGHTS), noted)
+        except (OSError, Unreadable) as error:
             raise _unreadable(path, error) from None
 
     def read_predictions(self, part: str | None = None) -> dict[str, np.ndarray[Any, Any]]:
@@ -271,33 +348,24 @@ class RunDirectory:
         """The arrays of an archive whose names begin so. Raises RunError when the file is missing or damaged."""
         path = self.path / name
         try:
-            # Opened here, because numpy leaves a damaged archive open.
-            with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-                return {key: arrays[key] for key in arrays.files if key.startswith(prefix)}
-        except (OSError, ValueError, EOFError, KeyError, BadZipFile, zlib.error) as error:
+            return arrays_of(content_of(path, MOST_UNPACKED), prefix)
+        except (OSError, Unreadable) as error:
             raise _unreadable(path, error) from None
 
     def _write(self, name: str, content: bytes) -> None:
-        with self._replacing(name) as path:
+        with self._replacing(name, len(content)) as path:
             path.write_bytes(content)
 
     @contextmanager
-    def _replacing(self, name: str) -> Iterator[Path]:
+    def _replacing(self, name: str, needs: int | None = None) -> Iterator[Path]:
         """A temporary path in the same folder that takes the name once the block has succeeded."""
         try:
-            handle, text = tempfile.mkstemp(prefix=f".{name}-", dir=self.path)
-        except OSError as error:
-            raise cannot_write(self.path / name, error) from None
-        os.close(handle)
-        temporary = Path(text)
-        try:
-            yield temporary
-            temporary.chmod(0o644)
-            temporary.replace(self.path / name)
-        except OSError as error:
-            raise cannot_write(self.path / name, error) from None
-        finally:
-            temporary.unlink(missing_ok=True)
+            with disk.replacing(self.path / name) as temporary:
+                yield temporary
+        except Exception as error:
+            if (cause := disk.cause(error)) is None:
+                raise
+            raise cannot_write(self.path / name, cause, needs=needs) from None
 
 
 def git_commit() -> str | None:
@@ -322,7 +390,8 @@ def _check_writable(place: Path) -> None:
     if not folder.is_dir():
         raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
     if not os.access(folder, os.W_OK | os.X_OK, effective_ids=os.access in os.supports_effective_ids):
-        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        number = errno.EROFS if disk.is_read_only(folder) else errno.EACCES
+        raise OSError(number, os.strerror(number))
 
 
 def _made(place: Path, option: str) -> Path:
@@ -344,9 +413,26 @@ def _taken(path: Path, option: str) -> RunError:
     return RunError(f"{what} '{path}' exists already and is never overwritten; give another {option}")
 
 
-def cannot_write(path: Path, error: OSError, option: str = _OPTION) -> RunError:
-    mend = "make room there" if error.errno in _FULL else f"give a {option} in a place that can be written"
+def cannot_write(path: Path, error: OSError, option: str = _OPTION, *, needs: int | None = None) -> RunError:
+    """The error for a run, or a file of one, that the system refuses; `needs` bytes, where that is known."""
+    go_on = _go_on(path.parent)
+    if disk.is_full(error):
+        then = f"or give a {option} in another place" if go_on is None else go_on and f"and `{go_on}` goes on"
+        return RunError(disk.full(path.name, path.parent, needs, then, error))
+    mend = f"give a {option} in a place that can be written" if not go_on else f"make it writable, then: {go_on}"
     return RunError(f"cannot write '{path}': {error.strerror}; {mend}")
+
+
+def _go_on(run: Path) -> str | None:
+    """How a training there goes on; "" where it needs not or can't be told, None where there is none."""
+    if run.name.startswith("."):  # a study's, which trains it again
+        return ""
+    try:
+        if not ((run / "recipe.toml").exists() and (run / "environment.json").exists()):
+            return None
+        return "" if (run / "results.json").exists() else f"neocog resume {shlex.quote(str(run))}"
+    except OSError:
+        return None
 
 
 def _unreadable(path: Path, error: Exception) -> RunError:
@@ -363,12 +449,23 @@ def _text(path: Path) -> str:
         return ""
 
 
-def _json_object(line: str) -> dict[str, Any]:
+def _json_object(line: bytes) -> dict[str, Any]:
     try:
-        found = json.loads(line)
-    except ValueError:
+        return json_object(line)
+    except Unreadable:
         return {}
-    return found if isinstance(found, dict) else {}
+
+
+def _fault_in(results: Mapping[str, Any]) -> str | None:
+    """What in results.json is missing or of a wrong kind, by damage or another program's doing."""
+    fault = fault_in(results, _RESULTS, _LATER_RESULTS)
+    if fault is None and results.get("as_published") is not None:
+        fault = fault_in(results["as_published"], _LESSON, _LATER_LESSON)
+    for part in ("val", "test"):
+        names = [f"{part}_{name}" for name in ("accuracy", "interval", "loss")]
+        if fault is None and len({results[name] is None for name in names}) > 1:
+            fault = f"of {', '.join(names)} some are null"
+    return fault
 
 
 def _columns(text: str) -> dict[str, np.ndarray[Any, Any]]:
@@ -381,12 +478,13 @@ def _columns(text: str) -> dict[str, np.ndarray[Any, Any]]:
             raise ValueError(f"it has no column {field.name}")
     if not rows:
         raise ValueError("it has no points")
+    for place, row in enumerate(rows):  # all of them before memory is taken for as many
+        if len(row) != len(head):
+            raise ValueError(f"line {place + 2} has {len(row)} values, not {len(head)}")
     columns: dict[str, Any] = {field.name: np.full(len(rows), math.nan) for field in fields(Point)}
     columns |= {name: np.empty(len(rows)) for name in head}
     optional = {field.name for field in fields(Point) if field.default is not MISSING}
     for place, row in enumerate(rows):
-        if len(row) != len(head):
-            raise ValueError(f"line {place + 2} has {len(row)} values, not {len(head)}")
         for name, value in zip(head, row, strict=True):
             try:
                 columns[name][place] = math.nan if name in optional and not value else float(value)

@@ -14,6 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from neocog.errors import RunError
+
 
 @dataclass(frozen=True)
 class Snapshot:
@@ -54,7 +56,11 @@ def state_of(optimizer: Optimizer) -> dict[str, Tensor]:
 
 
 def put_state(optimizer: Optimizer, state: Mapping[str, Tensor]) -> None:
-    """Gives an optimizer its memory back, each tensor in the layout of its parameter, as if it had been made there."""
+    """Gives an optimizer its memory back, each tensor in the layout of its parameter, as if it had been made there.
+
+    Raises RunError for a memory of other parameters: torch's fused kernels would write past its end.
+    """
+    _refuse_other_state(optimizer, state)
     fused = {id(each): bool(group.get("fused")) for group in optimizer.param_groups for each in group["params"]}
     parameters = list(_parameters(optimizer))
     for key, value in state.items():
@@ -67,14 +73,38 @@ def put_state(optimizer: Optimizer, state: Mapping[str, Tensor]) -> None:
         optimizer.state[parameter][name] = own
 
 
+def _refuse_other_state(optimizer: Optimizer, state: Mapping[str, Tensor]) -> None:
+    parameters = {str(number): parameter for number, parameter in enumerate(_parameters(optimizer))}
+    names: dict[str, set[str]] = {}
+    for key, value in state.items():
+        number, _, name = key.partition(".")
+        parameter = parameters.get(number)
+        if name == "step":
+            fits = parameter is not None and value.numel() == 1 and value.is_floating_point()
+        else:
+            fits = parameter is not None and (value.shape, value.dtype) == (parameter.shape, parameter.dtype)
+        if not fits:
+            raise RunError(f"the checkpoint's optimizer is another one's: '{key}' has no place in it; train again")
+        names.setdefault(number, set()).add(name)
+    begin = 0
+    for group in optimizer.param_groups:
+        numbers = [str(begin + place) for place in range(len(group["params"]))]
+        begin += len(numbers)
+        if len({frozenset(names[number]) for number in numbers if number in names}) > 1:
+            raise RunError("the checkpoint's optimizer has lost a part of what it remembers; train again")
+
+
 def weights_of(model: nn.Module) -> dict[str, Tensor]:
     """Parameters and buffers, those that no state dict holds, too: a training may depend on them all the same."""
     return {**dict(model.named_buffers()), **model.state_dict()}
 
 
 def put_weights(model: nn.Module, weights: Mapping[str, Tensor]) -> None:
-    """Gives a model its parameters and buffers back, in place."""
+    """Gives a model its parameters and buffers back, in place. Raises RunError for those of another one."""
     own = weights_of(model)
+    for name in sorted({*own, *weights}):
+        if name not in own or name not in weights or own[name].shape != weights[name].shape:
+            raise RunError(f"the checkpoint's weights are another network's: they differ in '{name}'; train again")
     with torch.no_grad():
         for name, value in weights.items():
             own[name].copy_(value)

@@ -13,7 +13,7 @@ SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM") if hasat
 
 
 class Stopped(KeyboardInterrupt):
-    """A training that was asked to stop, and that can go on: its text says how. Not an error, so not an Exception."""
+    """A training that was asked to stop: its text says how it goes on, or that it is done; no Exception."""
 
     def __init__(self, run: Path, number: int, text: str) -> None:
         super().__init__(text)
@@ -23,6 +23,31 @@ class Stopped(KeyboardInterrupt):
     def status(self) -> int:
         """The exit status by which shells know a process that ended by this signal."""
         return 128 + self.signal
+
+
+class FirstSignal:
+    """What the first signal does, which is another thing at each stage of a training.
+
+    >>> asked = FirstSignal()
+    >>> asked(2)  # while nothing is said yet it is kept in mind
+    >>> asked.does(print)
+    2
+    """
+
+    def __init__(self) -> None:
+        self.number: int | None = None
+        self._does: Callable[[int], Any] | None = None
+
+    def __call__(self, number: int) -> None:
+        self.number = number
+        if self._does is not None:
+            self._does(number)
+
+    def does(self, what: Callable[[int], Any]) -> None:
+        """From now on this; at once, if the signal has come already."""
+        self._does = what
+        if self.number is not None:
+            what(self.number)
 
 
 @contextmanager

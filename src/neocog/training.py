@@ -2,68 +2,32 @@
 
 from __future__ import annotations
 
-import math
-import time
-from collections.abc import Iterator, Mapping, Sequence
+import copy
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
-from typing import Any
+from functools import partial, wraps
+from typing import Any, TypeVar, cast
 
 import torch
 from pydantic import BaseModel
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.modules.batchnorm import _BatchNorm, _NormBase
 
+from neocog import memory
+from neocog.curve import Curve, Plan, Point, Soundness
 from neocog.data.augment import Augmentation
 from neocog.data.batches import Batches, Normalization, class_weights
 from neocog.data.dataset import Split
 from neocog.device import Compute
-from neocog.errors import RecipeError, TrainingError
+from neocog.errors import DeviceError, RecipeError, RunError
 from neocog.inference import logits_of
 from neocog.optim import WeightAverage, build_optimizer, rate_factor, set_rate
 from neocog.randomness import seed_torch
 from neocog.recipe import Recipe
 from neocog.snapshots import Snapshot, copied, found_under, put_state, put_weights, state_of, weights_of
 from neocog.speed import fastest, keep_freed_memory
-
-_POINTS = 100  # about how many times a run reports its training loss
-_MEASUREMENTS = 20  # at most how many times it measures itself on the validation part
-
-
-@dataclass(frozen=True)
-class Plan:
-    """How long a training is, and when it reports and measures itself."""
-
-    total_steps: int
-    steps_per_epoch: int
-    log_every: int | None = None  # a published recipe's log has a line so often, and needs a point at each
-
-    def measures_at(self, done: int) -> bool:
-        """Whether the validation part is looked at after so many steps: at epoch ends, but not too often."""
-        every = self.steps_per_epoch * math.ceil(self.total_steps / self.steps_per_epoch / _MEASUREMENTS)
-        return done % every == 0 or done == self.total_steps
-
-    def reports_at(self, done: int) -> bool:
-        """Whether there is a point of the learning curve after so many steps."""
-        logged = self.log_every is not None and done % self.log_every == 0
-        return logged or done % math.ceil(self.total_steps / _POINTS) == 0 or self.measures_at(done)
-
-
-@dataclass(frozen=True)
-class Point:
-    """A point of the learning curve; training figures are means since the point before, or of the last batch."""
-
-    step: int  # steps done
-    epoch: float
-    seconds: float  # of training; measuring and what observers do with a point are not counted
-    rate: float
-    train_loss: float
-    train_accuracy: float
-    validation_loss: float | None = None
-    validation_accuracy: float | None = None
-    batch_loss: float | None = None
-    batch_accuracy: float | None = None
 
 
 @dataclass(frozen=True)
@@ -102,6 +66,39 @@ class Observer:
         """Called before `start` when a training goes on, with what `remembered` gave at that step."""
 
 
+_TRIED = 3  # pictures from which the need of memory is found out: batch normalisation wants more than one
+
+_Fit = TypeVar("_Fit", bound=Callable[..., Trained])
+
+
+def _named_where_memory_ends(train: _Fit) -> _Fit:
+    """Running out of memory, on a CPU or a GPU, as a DeviceError that suggests another batch size."""
+
+    @wraps(train)
+    def wrapped(
+        model: nn.Module,
+        training: Split,
+        recipe: Recipe,
+        normalization: Normalization,
+        compute: Compute,
+        *rest: Any,
+        **more: Any,
+    ) -> Trained:
+        there = memory.room(compute.device)
+        try:
+            return train(model, training, recipe, normalization, compute, *rest, **more)
+        except Exception as error:
+            if not memory.out_of_memory(error):
+                raise
+        # Out of the except clause, because the error holds on to all that the step had computed.
+        need = _need(model, training, recipe, compute)
+        batch, shape = _batch_and_shape(training, recipe)
+        raise DeviceError(memory.refusal(batch, shape, compute.device, need, there, _smallest_batch(model)))
+
+    return cast(_Fit, wrapped)
+
+
+@_named_where_memory_ends
 def fit(
     model: nn.Module,
     training: Split,
@@ -120,28 +117,27 @@ def fit(
     The model is moved to the device. On a CPU the same seed and number of threads give the same weights, bit for bit.
     `log_every` asks for a point of the curve at each multiple of so many steps, too. `keeper` gets a snapshot when it
     wants one, and `start` is one to go on from: the bits at the end are those of a training that was never stopped.
-    Raises TrainingError when the loss is no longer a number.
+    Raises TrainingError when the loss is no longer a number, or the weights are none after the last step, and
+    DeviceError when memory runs out.
     """
     keep_freed_memory()
     forward = fastest(model, compute)
     batches = _batches(training, recipe, normalization, compute)
     plan = _plan(recipe, batches.per_epoch, log_every)
     optimizer = build_optimizer(model, **_given(recipe.optimizer))
-    schedule = _given(recipe.schedule)
+    factor = _factor(recipe, plan)
     weights = _class_weights(recipe, training, compute)
     average = WeightAverage(model, recipe.train.ema) if recipe.train.ema else None
-    curve = _Curve()
+    curve = Curve()
     state = _State(model, optimizer, average, curve, observers)
+    sound = Soundness(curve, state.fault, plan, factor, batches, weights, training.names, recipe, compute)
     first = 0 if start is None else state.put(start)
 
     with _conditions(compute), _watched(observers, plan):
         model.train()
         for step, (x, labels) in zip(range(first, plan.total_steps), batches.from_step(first), strict=False):
             seed_torch(compute.device, recipe.train.seed, "dropout", step)
-            set_rate(
-                optimizer,
-                rate_factor(step=step, total_steps=plan.total_steps, steps_per_epoch=plan.steps_per_epoch, **schedule),
-            )
+            set_rate(optimizer, factor(step=step))
             with compute.autocast():
                 logits = forward(x.to(compute.dtype))
             loss = functional.cross_entropy(
@@ -157,16 +153,19 @@ def fit(
             curve.add(loss, logits, labels)
             _notify(observers, "step", done)
             if plan.reports_at(done):
-                measured = None
-                with curve.paused(), average.applied() if average else nullcontext():
-                    if validation is not None and plan.measures_at(done):
-                        measured = _measure(model, validation, normalization)
-                    _notify(observers, "point", curve.point(done, plan, optimizer, measured))
+                measures, measured = validation is not None and plan.measures_at(done), None
+                with curve.paused():
+                    sound.check(done, state=measures)
+                    with average.applied() if average else nullcontext():
+                        if validation is not None and measures:
+                            measured = _measure(model, validation, normalization)
+                        rate = float(optimizer.param_groups[0]["lr"])
+                        _notify(observers, "point", curve.point(done, plan, rate, measured))
             if keeper is not None and keeper.wants(done, plan):
                 with curve.paused():
-                    curve.refuse_no_number(done, plan, optimizer)
-                    if state.is_finite():  # or else the next loss says what is wrong
-                        keeper.keep(state.snapshot(done))
+                    sound.check(done)
+                    keeper.keep(state.snapshot(done))
+        sound.check(plan.total_steps)
         if average:
             average.copy_into_model()
     return Trained(plan.total_steps, plan.steps_per_epoch, curve.seconds())
@@ -176,8 +175,23 @@ def refuse_unfit(model: nn.Module, recipe: Recipe, classes: int) -> None:
     """Raises now each RecipeError that `fit` would raise once the data is read and the run has its directory."""
     build_optimizer(model, **_given(recipe.optimizer))
     _check_class_weights(recipe, classes)
-    if recipe.loader.batch_size == 1 and any(isinstance(module, _BatchNorm) for module in model.modules()):
+    if recipe.loader.batch_size < _smallest_batch(model):
         raise RecipeError("loader.batch_size = 1: batch normalisation needs two pictures or more in a batch; give 2")
+
+
+def memory_notes(model: nn.Module, training: Split, recipe: Recipe, compute: Compute) -> list[str]:
+    """A remark where the memory that is free is likely too small for this training.
+
+    Raises DeviceError where it is too small beyond doubt.
+    """
+    need, there = _need(model, training, recipe, compute), memory.room(compute.device)
+    if need is None or there is None:
+        return []
+    batch, shape = _batch_and_shape(training, recipe)
+    hopeless, remark = memory.doubts(batch, shape, need, there, _smallest_batch(model))
+    if hopeless:
+        raise DeviceError(remark)
+    return [remark] if remark else []
 
 
 class Keeper:
@@ -199,7 +213,7 @@ class _State:
         model: nn.Module,
         optimizer: torch.optim.Optimizer,
         average: WeightAverage | None,
-        curve: _Curve,
+        curve: Curve,
         observers: Sequence[Observer],
     ) -> None:
         self.model, self.optimizer, self.average, self.curve = model, optimizer, average, curve
@@ -207,9 +221,27 @@ class _State:
         names = [type(observer).__name__ for observer in observers]
         self.observers = {f"{name}-{names[:place].count(name)}": observers[place] for place, name in enumerate(names)}
 
-    def is_finite(self) -> bool:
-        """Whether every parameter is a number; a loss is computed before the step that may have spoiled them."""
-        return all(bool(torch.isfinite(parameter).all()) for parameter in self.model.parameters())
+    def tensors(self) -> Iterator[tuple[str, Tensor]]:
+        """All that must stay finite, and what to call it.
+
+        Buffers of the user's own are not among it: an infinite one may be what it should be, such as a mask.
+        """
+        for name, parameter in self.model.named_parameters():
+            yield f"weights in '{name}'", parameter.detach()
+        for name, module in self.model.named_modules():
+            if isinstance(module, _NormBase):
+                yield from ((f"statistics in '{name}.{key}'", value) for key, value in module.named_buffers())
+        for key, value in state_of(self.optimizer).items():
+            yield f"numbers that the optimizer remembers ('{key.partition('.')[2]}')", value
+        if self.average:
+            yield from (("averaged weights", value) for value in self.average.average)
+
+    def fault(self) -> str | None:
+        """What holds a number that isn't finite."""
+        named = [(name, tensor) for name, tensor in self.tensors() if tensor.is_floating_point()]
+        device = next(self.model.parameters()).device
+        fine = torch.stack([torch.isfinite(tensor).all().to(device) for _, tensor in named])  # one wait for a GPU
+        return None if bool(fine.all()) else named[fine.tolist().index(False)][0]
 
     def snapshot(self, done: int) -> Snapshot:
         tensors = copied(weights_of(self.model), "model") | copied(state_of(self.optimizer), "optimizer")
@@ -223,6 +255,13 @@ class _State:
         return Snapshot(done, tensors | copied(self.curve.tensors(), "curve"), numbers)
 
     def put(self, snapshot: Snapshot) -> int:
+        try:
+            return self._put(snapshot)
+        except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
+            what = " ".join(str(error).split()) or type(error).__name__
+            raise RunError(f"the checkpoint holds what no training writes ({what}); train again") from None
+
+    def _put(self, snapshot: Snapshot) -> int:
         put_weights(self.model, found_under(snapshot, "model"))
         put_state(self.optimizer, found_under(snapshot, "optimizer"))
         if self.average:
@@ -239,89 +278,18 @@ class _State:
         return snapshot.done
 
 
-class _Curve:
-    """Sums since the last point, kept on the device so that no step waits for a number."""
-
-    def __init__(self) -> None:
-        self.began = time.perf_counter()
-        self.stopped: float | None = None
-        self.losses: list[Tensor] = []
-        self.correct: list[Tensor] = []
-        self.seen = self.batch = 0
-
-    def add(self, loss: Tensor, logits: Tensor, labels: Tensor) -> None:
-        self.losses.append(loss.detach())
-        self.correct.append((logits.detach().argmax(1) == labels).sum())
-        self.batch = len(labels)
-        self.seen += self.batch
-
-    @contextmanager
-    def paused(self) -> Iterator[None]:
-        """The clock stands still: measuring is not training, nor is what observers do with a point."""
-        if self.losses:
-            self.losses[-1].item()  # a GPU works behind our back: let it finish what belongs to training
-        self.stopped = time.perf_counter()
-        try:
-            yield
-        finally:
-            self.began += time.perf_counter() - self.stopped
-            self.stopped = None
-
-    def seconds(self) -> float:
-        return (time.perf_counter() if self.stopped is None else self.stopped) - self.began
-
-    def refuse_no_number(self, done: int, plan: Plan, optimizer: torch.optim.Optimizer) -> None:
-        """Raises TrainingError when a loss since the last point is infinite or not a number."""
-        losses = torch.stack(self.losses).tolist() if self.losses else []
-        full = float(optimizer.param_groups[0]["initial_lr"])
-        for step, loss in enumerate(losses, done - len(losses) + 1):
-            if not math.isfinite(loss):
-                raise TrainingError(
-                    f"the loss became {loss} at step {step} of {plan.total_steps} (optimizer.lr = {full:g}); "
-                    f"try a smaller rate, such as --set optimizer.lr={full / 10:.1g}"
-                )
-
-    def tensors(self) -> dict[str, Tensor]:
-        """The sums, as one tensor each; none just after a point."""
-        return {"losses": torch.stack(self.losses), "correct": torch.stack(self.correct)} if self.losses else {}
-
-    def numbers(self) -> dict[str, float]:
-        return {"seen": self.seen, "batch": self.batch, "seconds": self.seconds()}
-
-    def put(self, tensors: Mapping[str, Tensor], numbers: Mapping[str, Any]) -> None:
-        """Goes on with these sums; the clock, too."""
-        self.losses, self.correct = (list(tensors[key]) if key in tensors else [] for key in ("losses", "correct"))
-        self.seen, self.batch = numbers["seen"], numbers["batch"]
-        self.began = time.perf_counter() - numbers["seconds"]
-
-    def point(
-        self, done: int, plan: Plan, optimizer: torch.optim.Optimizer, measured: tuple[float, float] | None
-    ) -> Point:
-        self.refuse_no_number(done, plan, optimizer)
-        losses = torch.stack(self.losses).tolist()
-        rate = float(optimizer.param_groups[0]["lr"])
-        correct = torch.stack(self.correct).tolist()
-        seen, self.losses, self.correct, self.seen = self.seen, [], [], 0
-        return Point(
-            step=done,
-            epoch=done / plan.steps_per_epoch,
-            seconds=self.seconds(),
-            rate=rate,
-            train_loss=sum(losses) / len(losses),
-            train_accuracy=sum(correct) / seen,
-            validation_loss=measured[0] if measured else None,
-            validation_accuracy=measured[1] if measured else None,
-            batch_loss=losses[-1],
-            batch_accuracy=correct[-1] / self.batch,
-        )
-
-
 def _plan(recipe: Recipe, steps_per_epoch: int, log_every: int | None) -> Plan:
     epochs, iterations = recipe.train.epochs, recipe.train.iterations
     total = iterations if iterations is not None else max(1, round((epochs or 1) * steps_per_epoch))
     if recipe.published:  # a long training isn't measured at each epoch's end, where a lesson's log may have its lines
         log_every = recipe.published.every or steps_per_epoch
     return Plan(total, steps_per_epoch, log_every)
+
+
+def _factor(recipe: Recipe, plan: Plan) -> Callable[..., float]:
+    """What the schedule multiplies the rate by at a `step`, counted from 0."""
+    schedule = _given(recipe.schedule)
+    return partial(rate_factor, total_steps=plan.total_steps, steps_per_epoch=plan.steps_per_epoch, **schedule)
 
 
 def _batches(training: Split, recipe: Recipe, normalization: Normalization, compute: Compute) -> Batches:
@@ -369,6 +337,30 @@ def _measure(model: nn.Module, split: Split, normalization: Normalization) -> tu
     logits = logits_of(model, split.images, normalization)
     loss = float(functional.cross_entropy(logits, split.labels))
     return loss, float((logits.argmax(1) == split.labels).double().mean())
+
+
+def _need(model: nn.Module, training: Split, recipe: Recipe, compute: Compute) -> memory.Need | None:
+    """What the training needs, from a copy of the network on a CPU; None where that can't be found out."""
+    if recipe.model.convolution == "loops":  # even two pictures take too long
+        return None
+    try:
+        cpu = Compute(torch.device("cpu"), compute.precision)
+        trial = copy.deepcopy(model).train()
+        forward = fastest(trial, cpu)
+        _, height, width, channels = training.images.shape
+        with torch.random.fork_rng(devices=[]), cpu.autocast():
+            return memory.need_of(forward, trial, torch.zeros(_TRIED, channels, height, width, dtype=cpu.dtype))
+    except Exception:  # a network that can't do this may train all the same
+        return None
+
+
+def _batch_and_shape(training: Split, recipe: Recipe) -> tuple[int, tuple[int, int, int]]:
+    _, height, width, channels = training.images.shape
+    return min(recipe.loader.batch_size, len(training)), (channels, height, width)
+
+
+def _smallest_batch(model: nn.Module) -> int:
+    return 2 if any(isinstance(module, _BatchNorm) for module in model.modules()) else 1
 
 
 @contextmanager

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import shlex
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import torch
 from torch import nn
 
 import neocog
-from neocog.checkpoint import EVERY, CheckpointKeeper, Checkpoints
+from neocog.checkpoint import EVERY, CheckpointKeeper, Checkpoints, RunSize, resume_command
 from neocog.data import Dataset, Progress, open_source
 from neocog.data.batches import Normalization, brightness_range
 from neocog.device import Compute, choose, environment
@@ -27,13 +28,13 @@ from neocog.logs import MetricsLog, TensorBoardLog
 from neocog.networks import Model, build, from_code, is_factory, model_changes, refuse_foreign_code, slow_notes
 from neocog.published import PublishedLog
 from neocog.recipe import Recipe, shipped_recipes
-from neocog.run import RunDirectory, git_commit
+from neocog.run import RUNS, RunDirectory, git_commit
 from neocog.snapshots import Snapshot
 from neocog.steps import Resolved
-from neocog.stopping import heeding
+from neocog.stopping import FirstSignal, Stopped, heeding
 from neocog.summary import Summary
 from neocog.summary import summarize as table_of
-from neocog.training import Observer, Trained, fit, refuse_unfit
+from neocog.training import Observer, Trained, fit, memory_notes, refuse_unfit
 
 
 def train(
@@ -72,7 +73,7 @@ def train(
         figures: whether to draw the run's figures and write its report at the end; what goes wrong there is a remark.
         checkpoint_every: seconds from one checkpoint to the next, from which `resume` goes on, and 0 for as many as
             can be written; None writes none, and leaves Ctrl-C alone. With checkpoints, the first Ctrl-C or SIGTERM
-            stops after the step, as `Stopped`.
+            stops after the step, or at once while results are measured, as `Stopped`.
         progress: called with (what, done, total) while data is made ready.
         tell: called with each remark about the data, such as a file that is no picture; they are warnings unless given.
 
@@ -90,37 +91,41 @@ def train(
     network = build(chosen, source.image_shape, len(source.classes), model)
     refuse_unfit(network, chosen, len(source.classes))
     dataset = source.load(seed=chosen.train.seed, progress=progress)
-    for note in (*dataset.notes, *slow_notes(chosen, source.image_shape, len(source.classes))):
+    for note in (
+        *dataset.notes,
+        *slow_notes(chosen, source.image_shape, len(source.classes)),
+        *memory_notes(network, dataset.train, chosen, compute),
+    ):
         tell(note)
     chosen = _resolved(chosen, dataset, compute)
-    directory = RunDirectory.create(run, f"{chosen.name}-{source.name}")
-    with directory.owned(tell):
-        directory.write_recipe(chosen)
-        directory.write_json("split.json", dataset.split_record())
-        directory.write_json(
-            "environment.json",
-            {
-                **environment(),
-                "device": str(compute.device),
-                "precision": compute.precision,
-                "data": dataset.checksum,
-                "git_commit": git_commit(),
-                "open_test": open_test,
-                "tensorboard": tensorboard,
-            },
-        )
-        finished = train_in(
-            directory,
-            chosen,
-            dataset,
-            network,
-            compute,
-            model=model,
-            open_test=open_test,
-            observers=[*observers, *([TensorBoardLog(directory)] if tensorboard else [])],
-            checkpoint_every=checkpoint_every,
-            tell=tell,
-        )
+    size = RunSize.of(
+        chosen, network, dataset, keeping=checkpoint_every is not None, open_test=open_test, figures=figures
+    )
+    size.refuse(RUNS / chosen.name if run is None else Path(run))
+    conditions = {
+        **environment(),
+        "device": str(compute.device),
+        "precision": compute.precision,
+        "data": dataset.checksum,
+        "git_commit": git_commit(),
+        "open_test": open_test,
+        "tensorboard": tensorboard,
+    }
+    signals = FirstSignal()
+    with heeding(signals) if checkpoint_every is not None else nullcontext():
+        # A signal is kept in mind from here on, so that it leaves a run that can go on and none half made.
+        directory = RunDirectory.create(run, f"{chosen.name}-{source.name}")
+        with directory.owned(tell):
+            directory.begin(chosen, dataset.split_record(), conditions)
+            finished = train_in(
+                *(directory, chosen, dataset, network, compute),
+                model=model,
+                open_test=open_test,
+                observers=[*observers, *([TensorBoardLog(directory)] if tensorboard else [])],
+                checkpoint_every=checkpoint_every,
+                tell=tell,
+                signals=signals,
+            )
     if figures:
         reporting.look(finished, tell)
     return finished
@@ -138,9 +143,13 @@ def train_in(
     observers: Sequence[Observer],
     checkpoint_every: float | None,
     tell: Tell,
+    signals: FirstSignal,
     start: Snapshot | None = None,
 ) -> Run:
-    """Trains in a directory that is owned and has its recipe, from the beginning or from a snapshot, and measures."""
+    """Trains in a directory that is owned and has its recipe, from the beginning or from a snapshot, and measures.
+
+    The first of `signals` stops the training after its step, and later the measuring at once.
+    """
     assert recipe.resolved is not None
     normalization = Normalization(recipe.resolved.mean, recipe.resolved.std)
     published = PublishedLog(recipe, network, dataset, normalization) if recipe.published and open_test else None
@@ -149,18 +158,32 @@ def train_in(
     if checkpoint_every is not None:
         facts = facts_of(recipe, network)
         keeper = CheckpointKeeper(Checkpoints(directory.path), facts, checkpoint_every)
-    with heeding(keeper.ask_to_stop) if keeper else nullcontext():
-        try:
-            trained = fit(
-                *(network, dataset.train, recipe, normalization, compute, dataset.validation, watchers),
-                keeper=keeper,
-                start=start,
-            )
-        finally:
-            if keeper:
-                keeper.wait()
-        directory.write_weights(network)
-        return _finished(directory, recipe, dataset, compute, trained, model, open_test, published, tell)
+        signals.does(keeper.ask_to_stop)
+    try:
+        trained = fit(
+            *(network, dataset.train, recipe, normalization, compute, dataset.validation, watchers),
+            keeper=keeper,
+            start=start,
+        )
+    finally:
+        if keeper:
+            keeper.wait()
+    signals.does(stops_at_once(directory, "while results were measured"))
+    digest = directory.write_weights(network)
+    return _finished(directory, recipe, dataset, compute, trained, digest, model, open_test, published, tell)
+
+
+def stops_at_once(directory: RunDirectory, when: str) -> Callable[[int], NoReturn]:
+    """What stops a run outside of its steps, where nothing is lost by it, and says how it goes on."""
+
+    def stop(number: int) -> NoReturn:
+        run = directory.path
+        text = f"stopped {when}; go on with: {resume_command(run)}"
+        if (run / "results.json").exists():
+            text = f"stopped, but the run is complete; look at it with: neocog report {shlex.quote(str(run))}"
+        raise Stopped(run, number, text)
+
+    return stop
 
 
 def facts_of(recipe: Recipe, network: nn.Module) -> dict[str, Any]:
@@ -243,7 +266,6 @@ def describe_data(what: str, *, progress: Progress | None = None) -> dict[str, A
     """What a named data set or a folder holds, everything read and checked: parts, classes, counts, remarks."""
     source = open_source(what)
     dataset = source.load(seed=0, progress=progress)
-    parts = {"train": dataset.train, "validation": dataset.validation, "test": dataset.test}
     return {
         "name": source.name,
         "from": source.origin,
@@ -251,12 +273,8 @@ def describe_data(what: str, *, progress: Progress | None = None) -> dict[str, A
         "citation": source.citation,
         "shape": list(source.image_shape),
         "classes": list(source.classes),
-        "counts": {
-            part: torch.bincount(split.labels, minlength=len(source.classes)).tolist()
-            for part, split in parts.items()
-            if split is not None
-        },
-        "carved": sorted(set(dataset.split_record()) - {"seed"}),
+        "counts": dataset.counts(),
+        "carved": list(dataset.carved_parts),
         "mean": list(dataset.mean),
         "std": list(dataset.std),
         "checksum": dataset.checksum,
@@ -270,6 +288,7 @@ def _finished(
     dataset: Dataset,
     compute: Compute,
     trained: Trained,
+    digest: str,
     model: Model | None,
     open_test: bool,
     published: PublishedLog | None,
@@ -294,6 +313,7 @@ def _finished(
         "device": str(compute.device),
         "precision": compute.precision,
         "threads": torch.get_num_threads(),
+        "weights_sha256": digest,
     }
     for part, name in (("validation", "val"), ("test", "test")):
         split = dataset.validation if part == "validation" else dataset.test if open_test else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -109,14 +110,18 @@ def test_the_help_names_every_figure(cli: Cli) -> None:
     assert f"Some of {', '.join(names())}." in text
 
 
-def test_a_training_stopped_at_its_figures_is_complete(cli: Cli, shapes: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.skipif(os.name == "nt", reason="Windows sends no SIGINT to one process")
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_training_stopped_at_its_figures_is_complete(
+    cli: Cli, shapes: Path, monkeypatch: pytest.MonkeyPatch, number: int, status: int
+) -> None:
     def stopped(*_: object) -> None:
-        raise KeyboardInterrupt
+        os.kill(os.getpid(), number)
 
     monkeypatch.setattr("neocog.insight.reporting.look", stopped)
     words = ["train", "--data", shapes, "--model", TINY, "--run", "my run"]
     answer = cli(*words, *(word for key, value in STEPS.items() for word in ("--set", f"{key}={value}")))
-    assert (answer.status, answer.out.splitlines()[-1]) == (130, "run                 my run")
+    assert (answer.status, answer.out.splitlines()[-1]) == (status, "run                 my run")
     told = "stopped while figures were drawn; the run is complete: neocog report 'my run'"
     assert answer.err.splitlines()[-1] == told
     assert Run.open("my run").test_openings == 1

@@ -102,6 +102,31 @@ def test_damage_and_changes_are_one_line(cli: Cli, stopped: Callable[..., Answer
     )
 
 
+def test_verify_says_whether_it_is_the_same(
+    cli: Cli, stopped: Callable[..., Answer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stopped("a run")
+    found = cli("resume", "a run", "--verify")
+    assert (found.status, found.err) == (0, "")
+    assert found.out.startswith(
+        "the same bits: run 'a run' trained again from step 0 to 3; SHA-256: checkpoint of step"
+    )
+    assert not Path("a run/results.json").exists()
+    shown = json.loads(cli("resume", "a run", "--verify", "--json").out)
+    assert (shown["same"], shown["from_step"], shown["to_step"]) == (True, 0, 3)
+    assert cli("resume", "a run", "--no-figures").status == 0
+    monkeypatch.setattr("neocog.training.rate_factor", lambda **_: 0.5)
+    for words in ([], ["--json"]):
+        found = cli("resume", "a run", "--verify", *words)
+        assert (found.status, found.err) == (1, "")
+    assert json.loads(found.out)["to_step"] == 6
+    assert not {"run.lock", "owner.txt"} & {path.name for path in Path("a run").iterdir()}
+    for option in ("--previous", "--force"):
+        assert cli("resume", "a run", "--verify", option) == Answer(
+            2, "", f"error: --verify goes on with nothing, so it takes no {option}\n"
+        )
+
+
 def test_a_negative_time_is_refused(cli: Cli) -> None:
     found = cli("train", "fast", "--checkpoint-every", "-1")
     assert found.status == 2

@@ -25,6 +25,7 @@ VERBS = (
     ["recipes"],
     ["data", "list"],
     ["data", "show"],
+    ["data", "check"],
     ["data", "fetch"],
 )
 

@@ -11,6 +11,7 @@ import pytest
 from pictures import make_folder, noise
 from PIL import Image
 
+from neocog import disk
 from neocog.data import Dataset, cache, dataset, folder, open_source, room
 from neocog.errors import DataError
 
@@ -198,9 +199,11 @@ def test_a_full_disk_costs_a_note_only(root: Path, place: Path, monkeypatch: pyt
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(cache, "reserve", full)
+    monkeypatch.setattr(disk, "free", lambda place: 7)
     data = load(root, place)
     assert data.notes == (
-        f"prepared pictures are not kept: cannot write '{place / 'pictures'}' (no space left on device)",
+        f"prepared pictures are not kept: disk full: a copy of them in '{place / 'pictures'}' found no room; there are "
+        "7 bytes now; make room, or set NEOCOG_CACHE to a folder with more",
     )
     assert list((place / "pictures").iterdir()) == []
 

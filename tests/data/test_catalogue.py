@@ -21,6 +21,7 @@ from pictures import encoded, noise
 from PIL import Image
 from scipy.io import savemat
 
+from neocog import disk
 from neocog.data import catalogue, download, fetch, idx, open_source
 from neocog.data.catalogue import IDX_NAMES, Entry
 from neocog.data.download import Local, Mirror, Npm
@@ -241,8 +242,12 @@ def test_a_disk_that_fills_costs_a_note(
     serve(server)
     put(clothes(mirror(server)))
     monkeypatch.setattr(np, "save", full)
+    monkeypatch.setattr(disk, "free", lambda place: 7)
     data = open_source("fashion-mnist", cache_dir=tmp_path, validation=0).load(seed=0)
-    note = f"prepared pictures are not kept: cannot write '{tmp_path / 'sets'}' (no space left on device)"
+    note = (
+        f"prepared pictures are not kept: disk full: a copy of them in '{tmp_path / 'sets'}' found no room; there are "
+    )
+    note += "7 bytes now; make room, or set NEOCOG_CACHE to a folder with more"
     assert len(data.train) == 20 and data.notes == (note,)
     assert list((tmp_path / "sets").iterdir()) == []
 

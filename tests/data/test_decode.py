@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import io
+import os
+import socket
 import struct
 import threading
 import warnings
@@ -11,7 +13,7 @@ import pytest
 from pictures import chunk, encoded, noise, raw_png
 from PIL import Image
 
-from neocog.data import decode, room
+from neocog.data import bounds, decode, room
 from neocog.data.decode import Preprocess, quiet_pillow
 from neocog.errors import DataError, PictureError
 
@@ -219,7 +221,7 @@ def test_many_may_be_more_than_fits_into_the_memory(monkeypatch: pytest.MonkeyPa
 
 
 def test_many_refuses_pictures_that_are_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(decode, "LIMIT", 50)
+    monkeypatch.setattr(bounds, "LIMIT", 50)
     with pytest.raises(PictureError, match=r"^cannot read the ndarray picture: .*; scale it down first$"):
         Preprocess((4, 4), 3).many(noise(0, (2, 8, 8)))
 
@@ -374,3 +376,236 @@ def test_warnings_are_left_as_found_even_among_threads() -> None:
     for thread in threads:
         thread.join()
     assert list(warnings.filters) == before
+
+
+@pytest.mark.parametrize("turn", range(1, 9))
+def test_a_turned_tiff_is_turned_once(turn: int) -> None:
+    """Pillow turns a TIFF itself as it decodes it, and no other format."""
+    upright = noise(7, (8, 6), 1)
+    exif = Image.Exif()
+    exif[0x0112] = turn
+    as_png = encoded(Image.fromarray(upright), "PNG", exif=exif)
+    as_tiff = encoded(Image.fromarray(upright), "TIFF", tiffinfo={0x0112: turn})
+    np.testing.assert_array_equal(decode.whole(as_tiff), decode.whole(as_png))
+    np.testing.assert_array_equal(GREY(as_tiff), GREY(as_png))
+
+
+def refusal(data: bytes, prepare: object = RGB) -> str:
+    """Why a file isn't read."""
+    with pytest.raises(PictureError) as error:
+        prepare(data)  # type: ignore[operator]
+    return str(error.value).removeprefix("cannot read the bytes picture: ")
+
+
+PIECES = "it is cut into too many pieces to be a picture; save it anew as PNG or JPEG"
+TRUNCATED = f"it is truncated: the file ends too early; {REPLACE}"
+HEAD = raw_png(8, 8, 8, 0, bytes(8))[:33]  # signature and IHDR
+TAIL = raw_png(8, 8, 8, 0, bytes(8))[33:]
+
+
+def bmp(width: int, height: int, bits: int, compression: int, body: bytes) -> bytes:
+    """A BMP with any header, and 256 colours where it has eight bits."""
+    colours = 256 if bits == 8 else 0
+    start = 54 + 4 * colours
+    head = struct.pack("<IiiHHIIiiII", 40, width, height, 1, bits, compression, len(body), 0, 0, colours, 0)
+    return (
+        b"BM" + struct.pack("<IHHI", start + len(body), 0, 0, start) + head + bytes(range(256)) * (colours // 64) + body
+    )
+
+
+def tiff(*tags: tuple[int, int, int, int], body: bytes = b"") -> bytes:
+    """A TIFF of 8 × 8 grey pixels with more tags: (tag, type, count, value or place)."""
+    usual = {256: 8, 257: 8, 258: 8, 259: 1, 262: 1, 277: 1, 278: 8, 279: 64}
+    entries = {tag: (tag, 4, 1, value) for tag, value in usual.items()} | {each[0]: each for each in tags}
+    start = 8 + 2 + 12 * (len(entries) + 1) + 4
+    entries.setdefault(273, (273, 4, 1, start))
+    return (
+        b"II*\0\x08\0\0\0"
+        + struct.pack("<H", len(entries))
+        + b"".join(struct.pack("<HHII", *entries[tag]) for tag in sorted(entries))
+        + bytes(4)
+        + bytes(64)
+        + body
+    )
+
+
+def test_the_tiff_of_these_tests_is_one() -> None:
+    assert decode.whole(tiff()).shape == (8, 8, 1)
+
+
+HOSTILE = {
+    "webp canvas": (
+        b"RIFF" + struct.pack("<I", 90) + b"WEBPVP8X" + struct.pack("<II", 10, 16) + b"\xff\xff\0" * 2 + bytes(60),
+        "it is 65536 × 65536 pixels, more than the 100 megapixels allowed; scale it down first",
+    ),
+    "webp memory": (
+        b"RIFF" + struct.pack("<I", 90) + b"WEBPVP8L" + struct.pack("<IBI", 10, 0x2F, 5999 | 5999 << 14) + bytes(60),
+        "to read it takes 720 MB of memory, more than the 450 MB allowed; scale it down first",
+    ),
+    "gif frame beyond its screen": (
+        b"GIF89a\x08\0\x08\0\0\0\0!\xf9\x04\x08\0\0\0\0,"
+        + struct.pack("<4HB", 50000, 50000, 60000, 60000, 0)
+        + b"\x02\0;",
+        "it is 110000 × 110000 pixels, more than the 100 megapixels allowed; scale it down first",
+    ),
+    "png with a long EXIF": (
+        HEAD + chunk(b"eXIf", b"II*\0" + bytes(1_000_000)) + TAIL,
+        "its EXIF block has more than 1 MB; save it anew without it",
+    ),
+    "bmp that jumps": (
+        bmp(9000, 9000, 8, 1, b"\0\2\xff\xff" * 10),
+        "it is a run-length encoded BMP too large to be read; save it as PNG",
+    ),
+    "bmp that claims": (bmp(9000, 9000, 24, 0, bytes(100)), TRUNCATED),
+    "ppm that claims": (b"P6 9000 9000 255\n" + bytes(100), TRUNCATED),
+    "ppm of an odd range that claims": (b"P6 4000 4000 100\n" + bytes(100), TRUNCATED),
+    "text that claims": (b"P3 4000 4000 255\n1 2 3", TRUNCATED),
+    "text of letters": (
+        b"P2 2 2 9\n1 2 x 4",
+        f"it is damaged (something other than digits among its pixels); {REPLACE}",
+    ),
+    "text too bright": (b"P2 2 2 9\n1 2 3 10", f"it is damaged (a pixel of 10, where 9 is the highest); {REPLACE}"),
+    "bits of letters": (
+        b"P1 2 2\n01 2 1",
+        f"it is damaged (something other than 0 and 1 among its pixels); {REPLACE}",
+    ),
+    "tiff that claims": (tiff((256, 4, 1, 9000), (257, 4, 1, 9000)), TRUNCATED),
+    "tiff of many strips": (
+        tiff((273, 4, 9_000_000, 8)),
+        "its tag 273 has 9000000 values; save it anew as PNG or JPEG",
+    ),
+    "tiff of many fractions": (tiff((282, 5, 90_000, 8)), "its tag 282 has 90000 values; save it anew as PNG or JPEG"),
+    "tiff of many fractions below": (
+        tiff((34665, 4, 1, 8 + 2 + 12 * 10 + 4 + 64), body=struct.pack("<HHHII", 1, 0x829A, 5, 90_000, 8) + bytes(4)),
+        "its tag 33434 has 90000 values; save it anew as PNG or JPEG",
+    ),
+    "tiff of huge tiles": (
+        tiff((259, 4, 1, 5), (322, 4, 1, 32768), (323, 4, 1, 32768), (324, 4, 1, 8), (325, 4, 1, 64)),
+        "its tiles are 32768 × 32768 pixels, far larger than the picture; save it as PNG",
+    ),
+    "tiff of an odd compression": (tiff((259, 4, 1, 34925)), "it is a TIFF compressed by lzma; save it as PNG"),
+    "tiff of endless tags": (
+        b"II+\0\x08\0\0\0" + struct.pack("<QQ", 16, 1 << 40),
+        f"it is damaged (a directory of 1099511627776 tags); {REPLACE}",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", HOSTILE)
+def test_what_would_flood_the_memory_or_take_long_is_refused(case: str) -> None:
+    data, reason = HOSTILE[case]
+    assert refusal(data) == reason == refusal(data, decode.whole)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        HEAD + chunk(b"tESt", b"") * 60 + TAIL,
+        HEAD + chunk(b"IDAT", b"") * 60 + TAIL,
+        b"P6 #" + b"a" * 100 + b"\n8 8 255\n" + bytes(192),
+        b"\xff\xd8\xff" + bytes(100),
+        b"GIF89a\x08\0\x08\0\0\0\0!\xfe" + b"\1a" * 60 + b"\0,",
+    ],
+    ids=["chunks", "empty chunks", "comment", "junk", "blocks"],
+)
+def test_files_of_countless_pieces_are_given_up(data: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bounds, "MOST_READS", 50)
+    assert refusal(data) == PIECES
+
+
+def test_the_memory_that_the_answer_takes_counts() -> None:
+    head = b"GIF89a" + struct.pack("<HH", 9900, 9900) + b"\x80\0\0" + bytes([1, 2, 3, 4, 5, 6])
+    data = head + b"," + struct.pack("<4HB", 0, 0, 9900, 9900, 0) + b"\x02\0;"
+    takes = "to read it takes {} MB of memory, more than the 450 MB allowed; scale it down first"
+    assert refusal(data) == takes.format(588)  # its numbers, a frame's worth of them, and 4 bytes for a colour
+    assert refusal(data, decode.whole) == takes.format(490)  # and 3 bytes of the array instead
+
+
+@pytest.mark.parametrize(("side", "times"), [(32, 600), (3000, 300)])
+def test_a_jpeg_of_countless_passes_is_refused(side: int, times: int) -> None:
+    data = encoded(flat("red", size=(side, side)), "JPEG", progressive=True)
+    last, passes = data.rindex(b"\xff\xda"), data.count(b"\xff\xda")
+    again = data[:last] + data[last:-2] * times + data[-2:]
+    text = f"it goes {passes - 1 + times} times over its pixels; save it anew as PNG or JPEG"
+    assert refusal(again) == text
+    assert one(RGB(data[:last] + data[last:-2] * 20 + data[-2:])) == one(RGB(data))
+
+
+def test_text_pictures_keep_the_bits_that_pillow_gives_them() -> None:
+    values = np.random.default_rng(8).integers(0, 1001, 24)
+    text = b"P2 # a comment\n4 6 1000\n#another\n" + b"\n".join(b"%d" % value for value in values)
+    binary = b"P5 4 6 1000\n" + values.astype(">u2").tobytes()
+    for data in (text, binary, b"P3 4 2 200\n" + b" ".join(b"%d" % (value % 201) for value in values)):
+        with Image.open(io.BytesIO(data)) as image:
+            image.load()
+            np.testing.assert_array_equal(decode.whole(data), decode.whole(image))
+    with Image.open(io.BytesIO(b"P1 3 2\n01 1#x\n0 0 1")) as image:
+        assert decode.whole(b"P1 3 2\n01 1#x\n0 0 1")[..., 0].tolist() == np.asarray(image.convert("L")).tolist()
+    assert decode.whole(b"P1 3 2\n01 1#x\n0 0 1")[..., 0].tolist() == [[255, 0, 0], [255, 255, 0]]
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "P", "L", "RGB", "CMYK", "I;16", "1"])
+def test_large_pictures_are_made_plain_band_by_band_to_the_same_bits(
+    mode: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if mode == "I;16":
+        image = Image.fromarray(np.arange(39 * 41, dtype=np.uint16).reshape(39, 41) * 40)
+    else:
+        image = Image.fromarray(noise(9, (39, 41), 4), "RGBA").convert(mode)
+    kind = "TIFF" if mode == "CMYK" else "PNG"
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    for data in (encoded(image, kind), encoded(image, kind, exif=exif)):
+        at_once = [decode.whole(data), decode.whole(data, 3), Preprocess((9, 8), 1)(data)]
+        with monkeypatch.context() as patch:
+            patch.setattr("neocog.data.plain.BAND", 100)
+            banded = [decode.whole(data), decode.whole(data, 3), Preprocess((9, 8), 1)(data)]
+            for got, want in zip(banded, at_once, strict=True):
+                np.testing.assert_array_equal(got, want)
+
+
+def test_files_longer_than_any_picture_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bounds, "MOST_BYTES", 1_000_000)
+    path = tmp_path / "long.png"
+    with path.open("wb") as file:
+        file.truncate(1_000_001)
+    for given in (path, path.read_bytes()):
+        with pytest.raises(PictureError, match=r": the file has more than the 1 MB allowed; scale it down first$"):
+            RGB(given)
+
+
+def test_what_is_no_regular_file_is_never_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.png")
+    (tmp_path / "zero.png").symlink_to("/dev/zero")
+    (tmp_path / "circle.png").symlink_to(tmp_path / "circle.png")
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(os.path.relpath(tmp_path / "socket.png"))
+    listener.close()
+    expected = {
+        "pipe.png": "it is a pipe; give a regular file",
+        "zero.png": "it is a device; give a regular file",
+        "socket.png": "it is a socket; give a regular file",
+        "circle.png": "too many levels of symbolic links; check the path and its permissions",
+        "no\0name.png": "there is no such file; check the path",
+    }
+    for name, reason in expected.items():
+        with pytest.raises(PictureError) as error:
+            RGB(tmp_path / name)
+        assert str(error.value) == f"cannot read '{tmp_path / name}': {reason}"
+
+
+def test_a_lazily_opened_image_passes_the_same_door() -> None:
+    data = bytearray(whole("PNG"))
+    data[len(data) // 2] ^= 1
+    lazy = Image.open(io.BytesIO(bytes(data)))
+    with pytest.raises(PictureError, match=r"it is damaged \(a checksum inside the file is wrong\)"):
+        RGB(lazy)
+    frames = Image.open(io.BytesIO(encoded(flat("red"), "GIF", save_all=True, append_images=[flat("blue")])))
+    frames.seek(1)  # a frame that the caller chose is the one that counts
+    assert one(RGB(frames)) == [0, 0, 255]
+
+
+def test_libraries_below_pillow_say_nothing(capfd: pytest.CaptureFixture[str]) -> None:
+    refusal(tiff((259, 4, 1, 5)))  # zeros are no LZW
+    refusal(tiff((277, 4, 1, 60000)))
+    assert capfd.readouterr() == ("", "")

@@ -9,7 +9,7 @@ import pytest
 from pictures import encoded, make_folder, noise
 from PIL import Image
 
-from neocog.data import Source, folder, open_source
+from neocog.data import Source, folder, glance, open_source
 from neocog.errors import DataError, PictureError
 
 
@@ -330,7 +330,7 @@ def test_numbers_as_class_names_are_in_the_order_of_numbers(root: Path) -> None:
 def test_grey_that_was_judged_from_a_sample_is_noted(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     make_folder(root, {"a": 3, "b": 3}, channels=1)
     Image.fromarray(noise(1, (12, 10))).save(root / "b" / "2.png")  # the sixth; the first and fourth are looked at
-    monkeypatch.setattr(folder, "SAMPLE", 2)
+    monkeypatch.setattr(glance, "SAMPLE", 2)
     source = open_source(root)
     assert channels(source) == 1
     assert source.notes == (
@@ -338,7 +338,7 @@ def test_grey_that_was_judged_from_a_sample_is_noted(root: Path, monkeypatch: py
         " should others have colour, --set dataset.color=rgb keeps it",
     )
     assert open_source(root, color="grey").notes == open_source(root, color="rgb").notes == ()
-    monkeypatch.setattr(folder, "SAMPLE", 6)
+    monkeypatch.setattr(glance, "SAMPLE", 6)
     assert (channels(open_source(root)), open_source(root).notes) == (3, ())
 
 

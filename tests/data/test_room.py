@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from neocog import disk
 from neocog.data import room
 from neocog.errors import DataError
 
@@ -56,11 +57,12 @@ def test_a_full_disk_is_told_in_one_line(small_memory: None, place: Path, monkey
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(room, "reserve", full)
+    monkeypatch.setattr(disk, "free", lambda place: 3_210_000_000)
     with pytest.raises(DataError) as error:
         room.empty((60000, 224, 224, 3))
     assert str(error.value) == (
-        f"cannot make room for 9.0 GB of pixels in '{place}': no space left on device; set NEOCOG_CACHE to a folder on"
-        " a disk with room, or choose a smaller dataset.image_size"
+        f"disk full: a copy of the pixels in '{place}' needs 9,031.7 MB and there are 3,210.0 MB; make room, or set "
+        "NEOCOG_CACHE to a folder with more, or choose a smaller dataset.image_size"
     )
 
 

@@ -42,6 +42,11 @@ def test_a_class_has_its_columns():
     assert names(figure) == ["What the network sees", "cat", "dog", "emu", "cat", "dog", "emu", "cat"]
 
 
+def test_each_picture_may_have_a_name_of_its_own():
+    figure = plot_samples(numbered(3), ["cat", "dog", "cat"], names=["a.png", "b.png", "c.png"])
+    assert names(figure) == ["What the network sees", "cat", "a.png", "dog", "b.png", "cat", "c.png"]
+
+
 def test_more_pictures_of_a_class_stand_in_the_next_row():
     figure = plot_samples(numbered(20), [str(place % 10) for place in range(20)])
     assert shown(figure) == [list(range(10)), list(range(10, 20))]

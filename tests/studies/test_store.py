@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from conftest import STEPS, TINY
-from neocog import workflow
+from neocog import disk, workflow
 from neocog.errors import NeocogError, RunError, TrainingError
 from neocog.finished import Run
 from neocog.recipe import Recipe
@@ -186,7 +186,9 @@ def test_a_run_that_cannot_take_its_place_says_so(arrays: Arrays, monkeypatch: p
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Path, "rename", full)
+    monkeypatch.setattr(disk, "free", lambda place: 7)
     with pytest.raises(RunError) as caught:
         train_into(PLACE, tiny(), data=arrays)
-    assert str(caught.value) == "cannot write 'kept/fast-12345678/3': No space left on device; make room there"
+    want = "disk full: run '3' in 'kept/fast-12345678' found no room; there are 7 bytes now; make room"
+    assert str(caught.value) == want
     assert left() == ["kept"]

@@ -16,11 +16,11 @@ import pytest
 import torch
 
 from conftest import STEPS, TINY
+from neocog.curve import Plan, Point
 from neocog.recipe import Recipe
 from neocog.studies import worker as worker_module
 from neocog.studies.store import finished, sweep
 from neocog.studies.worker import Reporter, Worker, attempt
-from neocog.training import Plan, Point
 
 Arrays = tuple[np.ndarray, np.ndarray]
 RECIPE = Recipe.load("fast", {**STEPS, "model.layers": TINY, "dataset.name": "arrays"})
@@ -92,8 +92,9 @@ def test_a_worker_trains_and_tells_how_far_it_is(worker: Worker, arrays: Arrays)
 def test_a_job_that_fails_leaves_the_worker_to_the_next(worker: Worker, arrays: Arrays) -> None:
     bad = RECIPE.changed({"optimizer.name": "sgd", "optimizer.lr": 1e30, "schedule.name": "constant"})
     assert worker.train(order(arrays, "kept/0", bad), lambda *_: None) == (
-        "the loss became nan at step 2 of 6 (optimizer.lr = 1e+30); "
-        "try a smaller rate, such as --set optimizer.lr=1e+29"
+        "the loss became nan at step 2 of 6 (optimizer.lr = 1e+30; batch 2 of 4 in epoch 1: 'arrays/36', 'arrays/2', "
+        "'arrays/20' and 5 more); resuming would come to the same, so train anew with a smaller rate, such as "
+        "--set optimizer.lr=1e+29"
     )
     assert worker.train(order(arrays, "kept/1"), lambda *_: None) is None
     assert [path.name for path in Path("kept").iterdir()] == ["1"]

@@ -5,13 +5,14 @@ Answers go to standard output, everything else to standard error. A NeocogError 
 
 from __future__ import annotations
 
-import errno
 import io
 import os
 import sys
+from pathlib import Path
 
 import typer
 
+from neocog import disk
 from neocog.cli.calibrate import calibrate
 from neocog.cli.compare import compare
 from neocog.cli.convolve import convolve
@@ -32,8 +33,8 @@ from neocog.cli.summary import summary
 from neocog.cli.sweep import sweep
 from neocog.cli.train import train
 from neocog.errors import NeocogError
-
-NO_ROOM = (errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC))  # a disk, file or share that is full
+from neocog.memory import out_of_memory
+from neocog.untrusted import shown
 
 app = typer.Typer(
     name="neocog",
@@ -76,14 +77,21 @@ def main() -> None:
         sys.exit(130)
     except OSError as error:  # about a file or folder that no room of ours has answered for
         if error.filename is None:
-            if not isinstance(error, BrokenPipeError) and error.errno not in NO_ROOM:
+            if disk.has_failed(error):
+                _fail(f"a disk can't be used any more: {error.strerror}")
+            if not isinstance(error, BrokenPipeError) and not disk.is_full(error):
                 raise
             _drop_output()
             if isinstance(error, BrokenPipeError):  # whoever read our answer has seen enough
                 sys.exit(1)
             _fail(f"cannot write the answer: {error.strerror}")
+        if disk.is_full(error):
+            place = Path(str(error.filename))
+            _fail(disk.full(place.name, place.parent, None, "", error))
         _fail(f"{error.filename}: {error.strerror or error}")
     except Exception as error:
+        if out_of_memory(error):  # elsewhere than in a training, which can say more
+            _fail("out of memory; close other programs, or give less at a time")
         # The command line's own complaints, which typer doesn't export a class for: a wrong option, a missing argument.
         if not hasattr(error, "format_message"):
             raise
@@ -112,5 +120,5 @@ def _fail(message: str) -> None:
     from rich.console import Console
 
     console = Console(stderr=True, soft_wrap=True, emoji=False)  # `a:b:` is no emoji, but code and two dots
-    console.print(f"error: {message}", style="red", markup=False, highlight=False)
+    console.print(f"error: {shown(message)}", style="red", markup=False, highlight=False)
     sys.exit(2)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from neocog.cli.options import Json, print_json
+from neocog.cli.options import Json, print_json, say
 
 
 def calibrate(run: Annotated[Path, typer.Argument(help="A run directory.")], json: Json = False) -> None:
@@ -25,4 +25,4 @@ def calibrate(run: Annotated[Path, typer.Argument(help="A run directory.")], jso
     if json:
         print_json({"run": str(run), **found.as_dict()})
     else:
-        typer.echo(calibration_text(found, run))
+        say(calibration_text(found, run))

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from neocog.cli.options import Device, Json, Precision, Processes, Set, many_trainings, whole_number
+from neocog.cli.options import Device, Json, Precision, Processes, Set, many_trainings, say, whole_number
 
 
 def compare(
@@ -71,8 +71,8 @@ def compare(
             **shown,
         )
     if json:
-        typer.echo(as_json(found))
+        say(as_json(found))
     else:
-        typer.echo(comparison_text(found) if isinstance(found, Comparison) else run_comparison_text(found))
+        say(comparison_text(found) if isinstance(found, Comparison) else run_comparison_text(found))
         if out is not None and not isinstance(found, Comparison):
-            typer.echo(f"\nsaved in {out}")
+            say(f"\nsaved in {out}")

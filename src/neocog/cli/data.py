@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from neocog.cli.options import Json, data_progress, print_json, tell
+from neocog.cli.options import Json, data_progress, print_json, say, tell
 
 app = typer.Typer(help="The data sets that can be had by name, and what is in a folder.", no_args_is_help=True)
 
@@ -37,7 +38,7 @@ def list_(json: Json = False) -> None:
         ]
         for entry in catalogue.values()
     ]
-    typer.echo(table(["name", "what", ">shape", ">pictures", ">classes", "from"], rows))
+    say(table(["name", "what", ">shape", ">pictures", ">classes", "from"], rows))
 
 
 @app.command(no_args_is_help=True)
@@ -54,7 +55,52 @@ def show(what: Which, json: Json = False) -> None:
     if json:
         print_json(facts)
     else:
-        typer.echo(dataset_text(facts))
+        say(dataset_text(facts))
+
+
+@app.command(no_args_is_help=True)
+def check(
+    what: Which,
+    sheet: Annotated[
+        Path | None, typer.Option(help="Draw some pictures of each class: a .png, .svg or .pdf.", metavar="FILE")
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace FILE if it exists.")] = False,
+    recipe: Annotated[str, typer.Option(help="For whose training the data is checked.", metavar="RECIPE")] = "fast",
+    json: Json = False,
+) -> None:
+    """Look at every picture: what can't be read, duplicates, leaks into the test, names, balance.
+
+    The data is only read. The exit status is 1 where training would be refused, and the last line is what it would
+    say; warnings and notes leave it 0.
+
+    Example: neocog data check photos/ --sheet photos.png
+    """
+    from neocog.errors import NeocogError
+    from neocog.insight.data_checking import check_data, check_sheet
+    from neocog.insight.data_checking import sheet as drawn
+    from neocog.render.data_check import data_check_text
+
+    if overwrite and sheet is None:
+        raise NeocogError("--overwrite replaces the file of --sheet; give it, too, such as: --sheet sheet.png")
+    if sheet is not None:
+        check_sheet(what, sheet, overwrite=overwrite)
+    with data_progress() as progress:
+        found = check_data(what, recipe=recipe, progress=progress)
+    if sheet is not None:
+        from neocog.plots.saving import save_figure
+
+        figure = drawn(found)
+        if figure is None:
+            tell(f"not drawn: {sheet}, as no picture can be read")
+            sheet = None
+        else:
+            save_figure(figure, sheet, overwrite=overwrite)
+            tell(f"drawn: {sheet}")
+    if json:
+        print_json({**found.as_dict(), "sheet": sheet and str(sheet)})
+    else:
+        say(data_check_text(found))
+    raise typer.Exit(0 if found.ok else 1)
 
 
 @app.command(no_args_is_help=True)
@@ -72,4 +118,4 @@ def fetch(name: Annotated[str, typer.Argument(help="A name from neocog data list
     elif place is None:
         tell(f"{name} needs no fetching: it comes with an installed package")
     else:
-        typer.echo(str(place))
+        say(str(place))

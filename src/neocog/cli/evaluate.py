@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from neocog.cli.options import Code, Device, Json, data_progress, print_json, tell
+from neocog.cli.options import Code, Device, Json, data_progress, print_json, say, tell
 
 
 def evaluate(
@@ -34,6 +34,6 @@ def evaluate(
     if json:
         print_json({"run": str(run), **found.as_dict(), "test_openings": openings})
     else:
-        typer.echo(evaluation_text(found, measured.calibration))
+        say(evaluation_text(found, measured.calibration))
         if found.split == "test":
-            typer.echo(f"\nthe run's own test part: opened {openings} time{'s' * (openings > 1)}")
+            say(f"\nthe run's own test part: opened {openings} time{'s' * (openings > 1)}")

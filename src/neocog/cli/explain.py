@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from neocog.cli.options import Code, Device, Json, data_progress, tell
+from neocog.cli.options import Code, Device, Json, data_progress, say, tell
 from neocog.errors import ExplanationError
 
 
@@ -81,9 +81,9 @@ def explain(
             else {"trace.txt": shown.text(), "trace.py": shown.python()}
         )
     if json:
-        typer.echo(as_json(shown))
+        say(as_json(shown))
     else:
-        typer.echo("\n\n".join(texts.values() if layer is None else [answer_text(found), *texts.values()]))
+        say("\n\n".join(texts.values() if layer is None else [answer_text(found), *texts.values()]))
     folder = RunDirectory.create(out, folder_name(found.name), "--out", within=run / "explanations")
     for name, text in {**texts, "explanation.json": as_json(shown)}.items():
         folder.write_text(name, f"{text}\n")

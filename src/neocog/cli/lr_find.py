@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from neocog.cli.options import Device, Json, Set, data_progress, tell, whole_number
+from neocog.cli.options import Device, Json, Set, data_progress, say, tell, whole_number
 
 
 def lr_find(
@@ -75,4 +75,4 @@ def lr_find(
 
         save_figure(plot_rates(found), out, overwrite=overwrite)
         tell(f"drawn: {out}")
-    typer.echo(as_json(found) if json else rates_text(found))
+    say(as_json(found) if json else rates_text(found))

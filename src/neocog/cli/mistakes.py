@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from neocog.cli.options import Json, data_progress, print_json, tell, whole_number
+from neocog.cli.options import Json, data_progress, print_json, say, tell, whole_number
 
 
 def mistakes(
@@ -66,4 +66,4 @@ def mistakes(
     if json:
         print_json(found.as_dict())
     else:
-        typer.echo(mistakes_text(found))
+        say(mistakes_text(found))

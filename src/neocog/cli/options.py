@@ -6,12 +6,13 @@ import json
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
 from neocog.errors import RecipeError
-from neocog.stopping import Stopped
+from neocog.stopping import FirstSignal, Stopped, heeding
+from neocog.untrusted import shown_lines
 
 if TYPE_CHECKING:
     from neocog.data import Progress
@@ -79,14 +80,19 @@ Aspect = Annotated[float | None, _setting("gabor: width over length of the bell.
 Seed = Annotated[int | None, _setting("gaussian-as-published: names its random numbers.", "N")]
 
 
+def say(text: str, *, err: bool = False, nl: bool = True) -> None:
+    """Lines on standard output; what a strange run may hold to move the cursor or change the colours is escaped."""
+    typer.echo(shown_lines(text), err=err, nl=nl)
+
+
 def print_json(content: Any) -> None:
     """One JSON object on standard output."""
-    typer.echo(json.dumps(content, ensure_ascii=False, indent=2))
+    say(json.dumps(content, ensure_ascii=False, indent=2))
 
 
 def tell(text: str) -> None:
     """A remark, on standard error."""
-    typer.echo(text, err=True)
+    say(text, err=True)
 
 
 def on_terminal() -> bool:
@@ -101,7 +107,7 @@ def data_progress() -> Iterator[Progress]:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     bars = Progress(
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
@@ -128,13 +134,24 @@ def data_progress() -> Iterator[Progress]:
 
 
 @contextmanager
-def stoppable() -> Iterator[None]:
-    """A training that is asked to stop says in one line how to go on, and ends with the signal's exit status."""
+def stoppable() -> Iterator[FirstSignal]:
+    """A training that is asked to stop says in one line how to go on, and ends with the signal's exit status.
+
+    Where no training is under way a signal ends the command, so that nothing half made is left behind; what is given
+    back may say something else.
+    """
+    signals = FirstSignal()
+    signals.does(_end)
     try:
-        yield
+        with heeding(signals):
+            yield signals
     except Stopped as stopped:
         tell(str(stopped))
         raise typer.Exit(stopped.status) from None
+
+
+def _end(number: int) -> NoReturn:
+    raise SystemExit(128 + number)
 
 
 @contextmanager

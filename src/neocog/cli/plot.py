@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from neocog.cli.options import Json, print_json, tell
+from neocog.cli.options import Json, print_json, say, tell
 
 
 def plot(
@@ -49,4 +49,4 @@ def plot(
         print_json({"run": str(run), "figures": [str(path) for path in written], "left_out": left_out})
         return
     for path in written:
-        typer.echo(str(path))
+        say(str(path))

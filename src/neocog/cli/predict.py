@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from neocog.cli.options import Code, Device, Json, print_json, tell
+from neocog.cli.options import Code, Device, Json, print_json, say, tell
 
 
 def predict(
@@ -30,6 +30,6 @@ def predict(
     if json:
         print_json({"run": str(run), "temperature": classifier.temperature, "predictions": answers})
         return
-    typer.echo(predictions_text(answers))
+    say(predictions_text(answers))
     if softened := temperature_text(classifier.temperature, Run.open(run).calibration):
-        typer.echo(softened)
+        say(softened)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from neocog.cli.options import Json, print_json
+from neocog.cli.options import Json, print_json, say
 
 if TYPE_CHECKING:
     from neocog.recipe import Recipe
@@ -30,13 +30,13 @@ def recipes(
         if json:
             print_json(recipe.as_table())
         else:
-            typer.echo(_explained(recipe.to_toml()) if name in shipped_recipes() else recipe.to_toml(), nl=False)
+            say(_explained(recipe.to_toml()) if name in shipped_recipes() else recipe.to_toml(), nl=False)
         return
     all_recipes = [Recipe.load(each) for each in shipped_recipes()]
     if json:
         print_json({recipe.name: recipe.as_table() for recipe in all_recipes})
     else:
-        typer.echo(_listed(_grouped(all_recipes)))
+        say(_listed(_grouped(all_recipes)))
 
 
 def _explained(toml: str) -> str:

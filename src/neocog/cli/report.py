@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from neocog.cli.options import tell
+from neocog.cli.options import say, tell
 
 
 def report(
@@ -22,4 +22,4 @@ def report(
     """
     from neocog.insight.reporting import report as write_report
 
-    typer.echo(str(write_report(run, out=out, tell=tell)))
+    say(str(write_report(run, out=out, tell=tell)))

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from neocog.cli.options import Device, Json, Processes, many_trainings, whole_number
+from neocog.cli.options import Device, Json, Processes, many_trainings, say, whole_number
 
 
 def reproduce(
@@ -45,6 +45,6 @@ def reproduce(
             *(names or ()), seeds=seeds, twins=twins, device=device, processes=processes, out=out, **shown
         )
     if json:
-        typer.echo(as_json(found))
+        say(as_json(found))
     else:
-        typer.echo(f"{reproduction_text(found)}\n\nsaved in {found.conditions['saved']}")
+        say(f"{reproduction_text(found)}\n\nsaved in {found.conditions['saved']}")

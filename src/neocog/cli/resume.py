@@ -7,14 +7,18 @@ from typing import Annotated
 
 import typer
 
-from neocog.cli.options import CheckpointEvery, Code, Figures, Json, data_progress, stoppable, tell
-from neocog.cli.train import answer
+from neocog.cli.options import CheckpointEvery, Code, Figures, Json, data_progress, print_json, stoppable, tell
+from neocog.cli.train import answer, complete
+from neocog.errors import RunError
 
 
 def resume(
     run: Annotated[Path, typer.Argument(help="The directory of a run that was stopped.")],
     previous: Annotated[bool, typer.Option("--previous", help="From the checkpoint before the last.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Also where recipe or data are no longer the same.")] = False,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Only train a stretch again, and compare it with what was kept.")
+    ] = False,
     data: Annotated[
         str | None, typer.Option(help="Where the pictures lie now, if they were moved.", metavar="FOLDER")
     ] = None,
@@ -25,22 +29,38 @@ def resume(
 ) -> None:
     """Go on with a training that was stopped or killed, to the same bits.
 
+    With --verify nothing in the run is changed: a stopped or finished run is trained again, in memory, from the
+    earlier of its checkpoints to the later, and to its end if it has one. Exit status 0 means the same bits, 1 others.
+
     Example: neocog resume runs/fast-mnist-1
     """
     from neocog.progress import ProgressBar
     from neocog.resuming import resume as resume_training
+    from neocog.resuming import verify as verify_run
 
-    with stoppable(), data_progress() as progress:
-        finished = resume_training(
-            run,
-            previous=previous,
-            force=force,
-            data=data,
-            model=model,
-            figures=False,  # after the answer, which nobody should wait for
-            checkpoint_every=checkpoint_every,
-            observers=[ProgressBar()],
-            progress=progress,
-            tell=tell,
-        )
-    answer(finished, figures, json)
+    if verify and (previous or force):
+        raise RunError(f"--verify goes on with nothing, so it takes no {'--previous' if previous else '--force'}")
+    with stoppable() as signals:
+        if verify:
+            with data_progress() as progress:
+                found = verify_run(run, data=data, model=model, observers=[ProgressBar()], progress=progress, tell=tell)
+            if json:
+                print_json(found.as_dict())
+            else:
+                typer.echo(str(found))
+            raise typer.Exit(0 if found.same else 1)
+        with data_progress() as progress:
+            finished = resume_training(
+                run,
+                previous=previous,
+                force=force,
+                data=data,
+                model=model,
+                figures=False,  # after the answer, which nobody should wait for
+                checkpoint_every=checkpoint_every,
+                observers=[ProgressBar()],
+                progress=progress,
+                tell=tell,
+            )
+        signals.does(complete(finished))
+        answer(finished, figures, json)

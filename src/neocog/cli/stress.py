@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from neocog.cli.options import Code, Device, Json, data_progress, print_json, tell
+from neocog.cli.options import Code, Device, Json, data_progress, print_json, say, tell
 
 
 def stress(
@@ -66,6 +66,6 @@ def stress(
     if json:
         print_json({**found.as_dict(), "test_openings": openings})
     else:
-        typer.echo(stress_text(found))
+        say(stress_text(found))
         if found.part == "test":
-            typer.echo(f"\nthe run's own test part: opened {openings} time{'s' * (openings > 1)}")
+            say(f"\nthe run's own test part: opened {openings} time{'s' * (openings > 1)}")

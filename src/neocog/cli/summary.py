@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from neocog.cli.options import Code, Json
+from neocog.cli.options import Code, Json, say
 
 
 def summary(
@@ -27,7 +27,7 @@ def summary(
     from neocog.workflow import summarize
 
     found = summarize(what, _shape(input_), classes, model=model)
-    typer.echo(as_json(found) if json else summary_text(found))
+    say(as_json(found) if json else summary_text(found))
 
 
 def _shape(text: str | None) -> tuple[int, int, int] | None:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from neocog.cli.options import Device, Json, Precision, Processes, many_trainings, whole_number
+from neocog.cli.options import Device, Json, Precision, Processes, many_trainings, say, whole_number
 
 
 def sweep(
@@ -66,4 +66,4 @@ def sweep(
             out=out,
             **shown,
         )
-    typer.echo(as_json(found) if json else sweep_text(found))
+    say(as_json(found) if json else sweep_text(found))

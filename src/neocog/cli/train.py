@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import shlex
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
@@ -18,9 +19,11 @@ from neocog.cli.options import (
     Set,
     data_progress,
     print_json,
+    say,
     stoppable,
     tell,
 )
+from neocog.stopping import Stopped
 
 if TYPE_CHECKING:
     from neocog.finished import Run
@@ -54,24 +57,36 @@ def train(
     from neocog.recipe import parse_changes
     from neocog.workflow import train as train_classifier
 
-    with stoppable(), data_progress() as progress:
-        finished = train_classifier(
-            recipe,
-            data=data,
-            model=model,
-            set=parse_changes(set_ or []),
-            seed=seed,
-            run=run,
-            device=device,
-            precision=precision,
-            tensorboard=tensorboard,
-            checkpoint_every=checkpoint_every,
-            figures=False,  # after the answer, which nobody should wait for
-            observers=[ProgressBar()],
-            progress=progress,
-            tell=tell,
-        )
-    answer(finished, figures, json)
+    with stoppable() as signals:
+        with data_progress() as progress:
+            finished = train_classifier(
+                recipe,
+                data=data,
+                model=model,
+                set=parse_changes(set_ or []),
+                seed=seed,
+                run=run,
+                device=device,
+                precision=precision,
+                tensorboard=tensorboard,
+                checkpoint_every=checkpoint_every,
+                figures=False,  # after the answer, which nobody should wait for
+                observers=[ProgressBar()],
+                progress=progress,
+                tell=tell,
+            )
+        signals.does(complete(finished))
+        answer(finished, figures, json)
+
+
+def complete(finished: Run) -> Callable[[int], NoReturn]:
+    """What a signal does once a run is complete, and only figures are missing."""
+
+    def stop(number: int) -> NoReturn:
+        made = f"neocog report {shlex.quote(str(finished.path))}"
+        raise Stopped(finished.path, number, f"stopped while figures were drawn; the run is complete: {made}")
+
+    return stop
 
 
 def answer(finished: Run, figures: bool, json: bool) -> None:
@@ -80,13 +95,9 @@ def answer(finished: Run, figures: bool, json: bool) -> None:
     from neocog.render.runs import train_text
 
     if not json:
-        typer.echo(train_text(finished.results))
+        say(train_text(finished.results))
         sys.stdout.flush()
-    try:
-        written = look(finished, tell) if figures else []
-    except KeyboardInterrupt:
-        tell(f"stopped while figures were drawn; the run is complete: neocog report {shlex.quote(str(finished.path))}")
-        raise
+    written = look(finished, tell) if figures else []
     report = next((str(path) for path in written if path.suffix == ".html"), None)
     drawn = [str(path) for path in written if path.suffix != ".html"]
     if json:
@@ -94,4 +105,4 @@ def answer(finished: Run, figures: bool, json: bool) -> None:
         return
     for label, text in (("figures", str(Path(drawn[0]).parent) if drawn else None), ("report", report)):
         if text:
-            typer.echo(f"{label:<20}{text}")
+            say(f"{label:<20}{text}")

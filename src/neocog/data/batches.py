@@ -70,6 +70,11 @@ class Batches:
             return torch.arange(count)
         return torch.randperm(count, generator=torch_stream(self.seed, "order", epoch))
 
+    def places(self, step: int) -> Tensor:
+        """Which pictures the batch of a step is made of."""
+        epoch, position = divmod(step, self.per_epoch)
+        return self._batch(self.order(epoch), position)
+
     def from_step(self, first: int) -> Iterator[tuple[Tensor, Tensor]]:
         """Endless (x, labels) from that step on: x float32 (B, C, H, W), labels int64 (B,), both on `device`."""
         step = first
@@ -77,9 +82,7 @@ class Batches:
             epoch, start = divmod(step, self.per_epoch)
             order = self.order(epoch).to(self.images.device)
             for position in range(start, self.per_epoch):
-                begin = position * self.batch_size
-                end = len(order) if position == self.per_epoch - 1 else begin + self.batch_size
-                chosen = order[begin:end]
+                chosen = self._batch(order, position)
                 # index_select takes half as long as indexing with brackets
                 x = self.normalization(self.images.index_select(0, chosen).to(self.device, non_blocking=True))
                 if self.augmentation:
@@ -87,6 +90,10 @@ class Batches:
                 labels = self.labels.index_select(0, chosen.to(self.labels.device))
                 yield x, labels.to(self.device, non_blocking=True)
                 step += 1
+
+    def _batch(self, order: Tensor, position: int) -> Tensor:
+        begin = position * self.batch_size
+        return order[begin:] if position == self.per_epoch - 1 else order[begin : begin + self.batch_size]
 
 
 def inference_batches(images: Tensor, normalization: Normalization, device: torch.device) -> Iterator[Tensor]:

@@ -21,13 +21,16 @@ import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any
 
 import numpy as np
 
+from neocog import disk
 from neocog.data.dataset import PARTS, checksum
 from neocog.data.room import IN_MEMORY, reserve
 from neocog.errors import DataError
+from neocog.untrusted import content_of, json_object
 
 VERSION = 1  # of this layout and of what decoding makes of a picture; raise it when either changes
 ABOUT = "about.json"
@@ -63,13 +66,20 @@ def room(folder: Path, name: str, shape: tuple[int, ...]) -> np.ndarray:
     """A new memory-mapped uint8 array in `folder`, its disk space claimed."""
     path = folder / f"{name}.npy"
     array = np.lib.format.open_memmap(path, "w+", np.uint8, shape)
-    with path.open("r+b") as file:
-        reserve(file.fileno(), path.stat().st_size)
+    try:
+        with path.open("r+b") as file:
+            reserve(file.fileno(), path.stat().st_size)
+    except OSError:
+        path.unlink(missing_ok=True)  # what it got of the room is wanted elsewhere
+        raise
     return array
 
 
 def not_kept(folder: Path, error: OSError) -> str:
     """The note for a cache that can't be written."""
+    if disk.is_full(error):
+        then = "or set NEOCOG_CACHE to a folder with more"
+        return f"prepared pictures are not kept: {disk.full('a copy of them', folder.parent, None, then, error)}"
     return f"prepared pictures are not kept: cannot write '{folder.parent}' ({(error.strerror or str(error)).lower()})"
 
 
@@ -103,7 +113,7 @@ def reopened(made: Path, folder: Path) -> dict[str, np.ndarray]:
         if kept := arrays(folder):
             return kept[0]
         if made.exists():
-            return {path.stem: np.load(path, mmap_mode="c", allow_pickle=False) for path in made.glob("*.npy")}
+            return {path.stem: _mapped(path) for path in made.glob("*.npy")}
         time.sleep(0.1)  # another process is just putting its own copy of the same set there
     raise DataError(f"'{folder}' vanished as soon as it was written; run it again")
 
@@ -115,32 +125,37 @@ def forget_older(folder: Path, **same: Any) -> None:
     """
     for about in folder.parent.glob(f"[!.]*/{ABOUT}"):
         try:
-            facts = json.loads(about.read_text())
+            facts = json_object(content_of(about))
         except (OSError, ValueError):
             continue
-        if (
-            about.parent != folder
-            and isinstance(facts, dict)
-            and all(facts.get(name) == value for name, value in same.items())
-        ):
+        if about.parent != folder and all(facts.get(name) == value for name, value in same.items()):
             shutil.rmtree(about.parent, ignore_errors=True)
 
 
 def arrays(folder: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]] | None:
     """The arrays of a finished set, memory-mapped, and its about; None when it is absent or its files don't fit."""
     try:
-        about = json.loads((folder / ABOUT).read_text())
+        about = json_object(content_of(folder / ABOUT))
         if about["version"] != VERSION:
             return None
         found = {}
         for name, size in about["sizes"].items():
-            if (folder / name).stat().st_size != size:
+            file = folder / name
+            if file.parent != folder or file.suffix != ".npy" or not file.is_file() or file.stat().st_size != size:
                 return None
-            # Mode "c": tensors want memory they may write to; what is written never reaches the file.
-            found[name.removesuffix(".npy")] = np.load(folder / name, mmap_mode="c", allow_pickle=False)
+            found[file.stem] = _mapped(file)
         return found, about
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError, OverflowError, SyntaxError, TokenError):
         return None
+
+
+def _mapped(file: Path) -> np.ndarray:
+    """The array of a .npy file, of whole numbers alone; what else numpy would load by the same name is none of ours."""
+    # Mode "c": tensors want memory they may write to; what is written never reaches the file.
+    found = np.lib.format.open_memmap(file, "c")
+    if found.dtype.kind not in "iu":
+        raise ValueError(f"'{file}' holds {found.dtype}")
+    return found
 
 
 def sound(classes: Sequence[str], parts: dict[str, tuple[np.ndarray, np.ndarray]], about: dict[str, Any]) -> bool:

@@ -157,6 +157,20 @@ class Dataset:
             self._test = self.read_test()
         return self._test
 
+    @property
+    def carved_parts(self) -> tuple[str, ...]:
+        """The parts that are held out of the training pictures, because the data brings none of its own."""
+        return tuple(sorted(self.carved))
+
+    def counts(self) -> dict[str, list[int]]:
+        """Part → how many pictures each class has in it, in the order of classes; reads the test part."""
+        parts = {"train": self.train, "validation": self.validation, "test": self.test}
+        return {
+            part: np.bincount(split.labels.numpy(), minlength=len(self.classes)).tolist()
+            for part, split in parts.items()
+            if split is not None
+        }
+
     def split_record(self) -> dict[str, Any]:
         """What a run writes down: the seed, and for each carved part its pictures by index or by file name."""
         return {"seed": self.seed, **self.carved}

@@ -7,19 +7,20 @@ guessed at: truncated files, floating-point pixels of unknown range, pictures be
 
 from __future__ import annotations
 
-import threading
-import warnings
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from io import BytesIO
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image, ImageColor, UnidentifiedImageError
 
+from neocog.data import bounds, netpbm
+from neocog.data.bounds import Unreadable as Unreadable
+from neocog.data.plain import is_plain, pixels_of, plain_image
+from neocog.data.quiet import quiet_pillow as quiet_pillow
 from neocog.data.room import empty
 from neocog.data.threads import over_cores
 from neocog.errors import DataError, PictureError, unknown
@@ -28,9 +29,7 @@ if TYPE_CHECKING:
     from neocog.data.dataset import Progress
 
 FORMATS = ("PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF", "PPM")
-LIMIT = 100_000_000  # pixels; more than any camera a user is likely to hold, less than what fills the memory
 RESIZES = ("crop", "letterbox", "stretch")
-REPLACE = "remove it, or replace it by an intact copy"
 
 Picture = Path | str | bytes | Image.Image | np.ndarray
 
@@ -44,14 +43,6 @@ UPRIGHT = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-
-
-class Unreadable(Exception):
-    """Why one picture can't be used, and the mend; the door turns it into a PictureError with the picture's name."""
-
-    def __init__(self, reason: str, mend: str = REPLACE) -> None:
-        super().__init__(reason)
-        self.reason, self.mend = reason, mend
 
 
 @dataclass(frozen=True)
@@ -102,22 +93,39 @@ class Preprocess:
 
     def fitted(self, image: Image.Image) -> np.ndarray:
         """Upright, plain, resized."""
-        width, height = image.size
-        if width * height > LIMIT:
-            raise Unreadable(
-                f"it is {width} × {height} pixels, more than the {LIMIT // 1_000_000} megapixels allowed",
-                "scale it down first",
-            )
+        data = content_of(image)
+        decoder = bounds.check_claims(image, data)
         turn = orientation(image)
         turned = turn in (5, 6, 7, 8)
         rows, columns = self.image_size[::-1] if turned else self.image_size
+        if image.format == "TIFF":  # Pillow turns these itself as it decodes them
+            rows, columns = self.image_size
         self.shrink_early(image, columns, rows)
+        self.check_memory(image, len(data), decoder, turn in UPRIGHT)
+        image = netpbm.decoded(image, data)
         image.load()
+        turns = turn in UPRIGHT and image.format != "TIFF"
+        if not turns and image.size == self.image_size[::-1]:
+            return pixels_of(image, self.channels, self.background)
         plain = plain_image(image, self.channels, self.background)
-        if turn in UPRIGHT:
+        if turns:
             plain = plain.transpose(UPRIGHT[turn])
-        pixels = np.asarray(self.resized(plain))
-        return pixels if pixels.ndim == 3 else pixels[..., None]
+        if data and plain is not image:
+            image.close()
+        return pixels_of(self.resized(plain), self.channels, self.background)
+
+    def check_memory(self, image: Image.Image, file: int, decoder: int, turns: bool) -> None:
+        """Refuse a picture whose pixels, and what is made of them on the way, would fill the memory."""
+        pixels = image.width * image.height
+        same = sorted(image.size) == sorted(self.image_size)
+        stored = pixels * bounds.stored(image.mode) + (decoder if image.format == "GIF" else 0)
+        turned = pixels * (1 if self.channels == 1 else 4) if turns else 0
+        copied = (
+            0 if is_plain(image, self.channels) or (same and not turns) else pixels * (1 if self.channels == 1 else 4)
+        )
+        kept = pixels * self.channels if same else 0
+        before = 0 if turned or copied else stored
+        bounds.little_memory(file + max(stored + decoder, stored + copied + turned, before + copied + turned + kept))
 
     def shrink_early(self, image: Image.Image, columns: int, rows: int) -> None:
         """Let JPEG decode at 1/2, 1/4 or 1/8 while that is still twice the wanted size: several times faster."""
@@ -183,7 +191,8 @@ def whole(picture: Picture, channels: int = 0) -> np.ndarray:
     def at_its_size(image: Image.Image) -> np.ndarray:
         if not all(image.size):
             raise Unreadable("it has no pixels", "give a picture of at least 1 × 1")
-        size = image.size if orientation(image) in (5, 6, 7, 8) else image.size[::-1]
+        turned = image.format != "TIFF" and orientation(image) in (5, 6, 7, 8)
+        size = image.size if turned else image.size[::-1]
         return Preprocess(size, channels or (1 if is_grey(image) else 3)).fitted(image)
 
     return read_or_refuse(picture, at_its_size)
@@ -232,58 +241,66 @@ def opened(picture: Picture) -> Iterator[Image.Image]:
         return
     if isinstance(picture, Image.Image):
         raw = undecoded(picture)
+        if raw is not None and picture.format not in ("JPEG", "MPO", "PPM"):
+            with recognised(raw):
+                raw = None  # the file is sound; Pillow decodes it, and closes it
         if raw is None:
+            bounds.few_pixels(*picture.size)
             yield picture.copy() if getattr(picture, "tile", None) else picture
             return
         picture = raw
-    if isinstance(picture, str | Path):
-        path = Path(picture).expanduser()
-        if path.stat().st_size == 0:
-            raise Unreadable("it is empty (0 bytes)")
-        with path.open("rb") as file, recognised(file) as image:
-            yield image
-        return
-    if not picture:
-        raise Unreadable("it is empty (0 bytes)")
-    with recognised(BytesIO(picture)) as image:
+    data = bounds.content(Path(picture)) if isinstance(picture, str | Path) else picture
+    bounds.few_bytes(len(data))
+    with recognised(data) as image:
         yield image
 
 
-def recognised(file: IO[bytes]) -> Image.Image:
+def recognised(data: bytes) -> Image.Image:
     """The picture in a file, its format told from the content; a PNG's own checksums are compared."""
     # Pillow loads these two only when it searches all formats, which the list of allowed ones forbids.
     from PIL import TiffImagePlugin, WebPImagePlugin  # noqa: F401
 
-    image = Image.open(file, formats=FORMATS)
+    bounds.check_header(data)
+    image = Image.open(bounds.Counted(data), formats=FORMATS)
+    decoder = bounds.check_claims(image, data)
+    if image.format not in ("JPEG", "MPO"):  # these may be made smaller as they are decoded
+        bounds.little_memory(len(data) + image.width * image.height * bounds.stored(image.mode) + decoder)
     if image.format == "PNG":
-        place = file.tell()
-        check_png(file)
-        file.seek(place)
+        check_png(data)
     return image
 
 
-def check_png(file: IO[bytes]) -> None:
+def content_of(image: Image.Image) -> bytes:
+    """The file that an image is about to be decoded from; empty for one that has its pixels."""
+    file = getattr(image, "fp", None)
+    return file.getvalue() if isinstance(file, bounds.Counted) else b""
+
+
+def check_png(data: bytes) -> None:
     """Compare the CRC-32 of each chunk, which Pillow doesn't for pixels: flipped bits would go unnoticed."""
-    file.seek(8)
-    kind = b""
-    while kind != b"IEND":
-        head = file.read(8)
-        length, kind = int.from_bytes(head[:4], "big"), head[4:]
-        body, crc = file.read(length), file.read(4)
-        if len(crc) < 4:
-            raise Unreadable("it is truncated: the file ends too early")
-        if zlib.crc32(body, zlib.crc32(kind)) != int.from_bytes(crc, "big"):
+    view = memoryview(data)
+    place, kind = 8, b""
+    for _ in range(bounds.MOST_READS):
+        if kind == b"IEND":
+            return
+        length, kind = int.from_bytes(view[place : place + 4], "big"), bytes(view[place + 4 : place + 8])
+        end = place + 8 + length
+        if len(view) < end + 4:
+            raise Unreadable(bounds.TRUNCATED)
+        if zlib.crc32(view[place + 4 : end]) != int.from_bytes(view[end : end + 4], "big"):
             raise Unreadable("it is damaged (a checksum inside the file is wrong)")
+        place = end + 4
+    raise bounds.too_many_pieces()
 
 
 def undecoded(image: Image.Image) -> bytes | None:
     """The file behind an image that Pillow opened but hasn't decoded, so that it is decoded as its path would be."""
     file = getattr(image, "fp", None)
-    if file is None or not getattr(image, "tile", None) or image.format not in ("JPEG", "MPO"):
+    if file is None or not getattr(image, "tile", None) or image.format not in (*FORMATS, "MPO") or image.tell():
         return None
     place = file.tell()
     file.seek(0)
-    raw: bytes = file.read()
+    raw: bytes = file.read(bounds.MOST_BYTES + 1)
     file.seek(place)
     return raw
 
@@ -300,49 +317,12 @@ def from_array(pixels: np.ndarray) -> Image.Image:
 
 def orientation(image: Image.Image) -> int:
     """The EXIF orientation, 1 to 8; 1 where there is none, or where the EXIF block is nonsense."""
+    if image.format == "PNG":
+        image.load()  # as Pillow would to find its EXIF, but what is wrong with the pixels is told
     try:
         return int(image.getexif().get(0x0112, 1))
     except Exception:  # damaged EXIF says nothing about the pixels, which may be fine
         return 1
-
-
-def plain_image(image: Image.Image, channels: int, background: str) -> Image.Image:
-    """The same picture in mode L or RGB: 8 bits, no palette, no transparency."""
-    target = "L" if channels == 1 else "RGB"
-    if image.mode.startswith("I;16") or image.mode == "I":
-        image = scaled_to_8_bits(image)
-    elif image.mode == "F":
-        raise Unreadable(
-            "its pixels are floating-point numbers whose range nothing states", "save it with 8 or 16 bits"
-        )
-    if image.has_transparency_data:
-        under = Image.new("RGBA", image.size, (*ImageColor.getrgb(background)[:3], 255))
-        image = Image.alpha_composite(under, image.convert("RGBA"))
-    if image.mode == "P":  # palette entries are colours: their grey is the colour's grey
-        image = image.convert("RGB")
-    return image if image.mode == target else image.convert(target)
-
-
-def scaled_to_8_bits(image: Image.Image) -> Image.Image:
-    """16-bit grey with 65535 as white, so v → round(v / 257); Pillow's own conversion would clip at 255."""
-    values = np.asarray(image)
-    white = 65535
-    if image.format == "TIFF":
-        tags: Any = getattr(image, "tag_v2", {})
-        bits = int(np.max(tags.get(258, 16)))
-        if bits > 16 or 2 in np.atleast_1d(tags.get(339, 1)):
-            raise Unreadable(
-                f"its pixels are {bits}-bit integers whose range nothing states", "save it with 8 or 16 bits"
-            )
-        white = (1 << bits) - 1
-    low, high = int(values.min()), int(values.max())
-    if low < 0 or high > white:
-        raise Unreadable(f"its pixels run from {low} to {high}, outside 0 to {white}", "save it with 8 or 16 bits")
-    grey = Image.fromarray(((values.astype(np.uint32) * 255 + white // 2) // white).astype(np.uint8))
-    clear = image.info.get("transparency")
-    if isinstance(clear, int):  # a PNG may name one grey value that is transparent
-        return Image.merge("LA", (grey, Image.fromarray((values != clear).astype(np.uint8) * 255)))
-    return grey
 
 
 def colour(name: str, mode: str) -> Any:
@@ -364,37 +344,11 @@ def explained(error: Exception) -> Unreadable:
             "save it as PNG or JPEG",
         )
     if isinstance(error, Image.DecompressionBombError):
-        return Unreadable(f"it has more than the {LIMIT // 1_000_000} megapixels allowed", "scale it down first")
+        return Unreadable(f"it has more than the {bounds.LIMIT // 1_000_000} megapixels allowed", "scale it down first")
     if isinstance(error, MemoryError):
         return Unreadable("it does not fit into the memory", "scale it down first")
     text = " ".join(str(error).split()) or type(error).__name__
+    text = "".join(each if each.isprintable() else "?" for each in text[:200])
     if "truncated" in text.lower() or isinstance(error, EOFError):
-        return Unreadable("it is truncated: the file ends too early")
+        return Unreadable(bounds.TRUNCATED)
     return Unreadable(f"it is damaged ({text})")
-
-
-_quiet_lock = threading.Lock()
-_quiet_depth = 0
-_quiet_filters: Any = None
-
-
-@contextmanager
-def quiet_pillow() -> Iterator[None]:
-    """Pillow's warnings (odd EXIF, palette transparency, size) don't reach the user: what matters becomes an error.
-
-    The warning filters belong to the whole process, so threads that decode together share one change of them.
-    """
-    global _quiet_depth, _quiet_filters
-    with _quiet_lock:
-        _quiet_depth += 1
-        if _quiet_depth == 1:
-            _quiet_filters = warnings.catch_warnings()
-            _quiet_filters.__enter__()
-            warnings.filterwarnings("ignore", module=r"PIL\.")
-    try:
-        yield
-    finally:
-        with _quiet_lock:
-            _quiet_depth -= 1
-            if _quiet_depth == 0:
-                _quiet_filters.__exit__(None, None, None)

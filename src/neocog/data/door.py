@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from neocog.data import arrays, folder, idx
+from neocog.data import arrays, folder, glance, idx
 from neocog.data.catalogue import catalogue, open_entry
 from neocog.data.dataset import Holdings, NumberedNames, Part, Progress, Source, checksum
 from neocog.data.decode import Preprocess
@@ -165,20 +165,24 @@ def of_arrays(images: Any, labels: Any, asked: Asked) -> Source:
 
 def of_folder(root: Path, asked: Asked, cache_dir: str | Path | None) -> Source:
     """A folder of pictures."""
-    found = folder.listing(root)
-    size = asked.size or folder.usual_size(found)
-    channels = asked.channels or (3 if folder.has_colour(found) else 1)
+    return of_listing(folder.listing(root), asked, cache_dir)
+
+
+def of_listing(found: folder.Listing, asked: Asked, cache_dir: str | Path | None = None) -> Source:
+    """The pictures that were found in a folder."""
+    size = asked.size or glance.usual_size(found)
+    channels = asked.channels or (3 if glance.has_colour(found) else 1)
     preprocess = asked.over(size, channels)
     notes, every = found.notes, found.all_names()
-    looked = len(folder.sample(every))
+    looked = len(glance.sample(every))
     if not asked.channels and channels == 1 and looked < len(every):
         notes += (
             f"colour was judged from {looked} of {len(every):,} pictures, all of them grey, so every picture becomes"
             " grey; should others have colour, --set dataset.color=rgb keeps it",
         )
     return Source(
-        name=root.resolve().name or "pictures",
-        origin=str(root),
+        name=found.root.resolve().name or "pictures",
+        origin=str(found.root),
         classes=found.classes,
         image_shape=(channels, *size),
         preprocess=preprocess,

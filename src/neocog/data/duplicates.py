@@ -1,55 +1,33 @@
-"""Pictures that are among others as well: exactly the same pixels, or nearly the same.
+"""Pictures that are there twice: exactly the same pixels, by their hash, or nearly the same, by `likeness`.
 
-Exact ones have one hash. For near ones, brightness and contrast are taken out of the pixels p of a picture,
+Both `within` and `across` compare the distinct ones of all their pictures by the same measure: a pair that `across`
+finds in two arrays is in one group of `within` of both together. `within` looks for the nearest of every picture, and
+`across` only for those of its first array, so that it may find a few less. Groups are joined by pairs: where a is like
+b and b like c, all three are in one group.
 
-    z = (p − p̄) / |p − p̄|,      distance of two pictures d = |z − z'|,      correlation r = z·z' = 1 − d²/2
-
-first on a coarse grid, where 8×8 means of brightness stand for a picture; that finds its nearest neighbour among
-thousands in one matrix product, and forgives a small shift. It is a near duplicate when all its pixels have r ≥ 0.99,
-or when three things hold: they have r ≥ 0.8; on the coarse grid it is much nearer than others are, d ≤ d₁₀/2 with the
-tenth nearest of all; and its fine detail, which is left of a picture of at most 32×32 means when its blurred self is
-taken away, agrees much better than that of the others: r ≥ 0.35 + the median of the nine next, each at its best shift.
-
-A limit on r alone can't do: two different ones (1) written by hand are more alike than two prints of one photograph,
-but so are the others around them. A picture of which there are five or more changed copies is therefore only found
-where r ≥ 0.99. The limits were set by eye, with the 10,000 test pictures of MNIST, where nothing is reported, and of
-CIFAR-10, where 208 are. Mirrored and strongly cut copies are not found, and plain shapes drawn by a program, which have
-no detail of their own, may be reported: what is found by likeness is to be looked at.
-
-Legend: N pictures, H W rows and columns, C channels, D numbers of a coarse picture, G a picture and its crowd.
-Pictures are uint8 (N, H, W, C).
+Mirrored and strongly cut copies are not found, and plain shapes drawn by a program, which have no detail of their own,
+may be reported: what is found by likeness is to be looked at.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
+from itertools import chain, combinations
 
 import numpy as np
 from numpy.typing import NDArray
 
 from neocog.data.dataset import Progress
-from neocog.data.room import chunks
+from neocog.data.findings import Finding, Level
+from neocog.data.folder import printable
+from neocog.data.likeness import Near, Pictures, Pixels, near
 
-COARSE = 8  # rows and columns of a coarse picture
-FINE = 32  # the most rows and columns of a picture whose details are looked at
-CERTAIN = 0.99  # a correlation of all pixels that is enough by itself
-LIKELY = 0.8  # the least correlation of all pixels
-NEARER = 0.5  # than the tenth nearest
-CROWD = 10
-CLEARER = 0.35  # the correlation of details above that of the crowd's
-_VALUES_AT_ONCE = 1 << 24  # correlations in memory: 64 MB as float32
+SHOWN = 3  # pairs that a finding names
 
-Pixels = NDArray[np.uint8]
-Values = NDArray[np.float32]
-
-
-@dataclass(frozen=True)
-class _Candidate:
-    place: int
-    nearest: int
-    crowd: tuple[int, ...]  # the next nine, where the nearest stands out from them
+Group = tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -73,111 +51,212 @@ def across(images: Pixels, others: Pixels, progress: Progress | None = None) -> 
     >>> across(stripes[:1], stripes[1:]), across(stripes[1:2], stripes)
     ([], [Pair(first=0, second=1, difference=0.0)])
     """
-    places: dict[bytes, int] = {}
-    for place, digest in enumerate(_digests(others)):
-        places.setdefault(digest, place)
-    exact = {row: places[digest] for row, digest in enumerate(_digests(images)) if digest in places}
-    found = [Pair(row, place, 0.0) for row, place in exact.items()]
-    near = _nearest(_coarse(images), _coarse(others), progress)
-    found += _verified(images, others, [each for each in near if each.place not in exact])
+    count = len(images)
+    same = _same([images, others])
+    # Those that have no copy among the others come first, for only they are to be looked at.
+    alone: list[Group] = []
+    rest: list[Group] = []
+    for places in same:
+        (alone if places[-1] < count else rest).append(places)
+    copies = alone + rest
+    best: dict[int, Near] = {}
+    for pair in near(Pictures([images, others], _firsts(copies)), len(alone), progress):
+        if copies[pair.second][-1] >= count and (pair.first not in best or pair.alike > best[pair.first].alike):
+            best[pair.first] = pair
+    found = []
+    for places in rest:
+        other = next(place for place in places if place >= count) - count
+        found += [Pair(place, other, 0.0) for place in places if place < count]
+    for pair in best.values():
+        other = next(place for place in copies[pair.second] if place >= count) - count
+        for place in copies[pair.first]:
+            difference = np.abs(images[place].astype(np.int16) - others[other]).mean()
+            found.append(Pair(place, other, float(difference)))
     return sorted(found, key=lambda pair: pair.first)
 
 
-def _digests(images: Pixels) -> Iterator[bytes]:
-    for picture in images:
-        yield blake2b(np.ascontiguousarray(picture).data, digest_size=16).digest()
+def within(images: Pixels, progress: Progress | None = None) -> list[Group]:
+    """The groups of pictures that are one, exactly or nearly: places, ascending in each, groups by their first.
+
+    >>> stripes = np.array([[0, 200], [200, 0], [0, 200]], np.uint8).reshape(3, 1, 2, 1)
+    >>> within(stripes)
+    [(0, 2)]
+    """
+    return [tuple(sorted(chain.from_iterable(group))) for group in _groups([images], progress)]
 
 
-def _coarse(images: Pixels) -> Values:
-    """(N, D) means over a coarse grid, each picture with mean 0 and length 1."""
-    return _standard(_means(images, COARSE))
+def duplicate_findings(
+    images_by_part: Mapping[str, Pixels],
+    labels_by_part: Mapping[str, NDArray[np.integer]],
+    names_by_part: Mapping[str, Sequence[str]],
+    progress: Progress | None = None,
+    *,
+    classes: Sequence[str] = (),
+) -> list[Finding]:
+    """What is there twice: exactly or nearly within a part, in two parts, and under two labels.
 
+    Pictures are uint8 (N, H, W, C), prepared to one shape; labels (N,). Kinds: "exact-duplicates", "near-duplicates",
+    "leaked-duplicates", "contradicting-duplicates". What is only nearly the same within a part is a note.
 
-def _means(images: Pixels, most: int) -> Values:
-    """(N, h, w, C) means over a grid of at most so many rows and columns."""
-    count, height, width, channels = images.shape
-    down, across = (np.linspace(0, side, min(side, most) + 1).round().astype(int) for side in (height, width))
-    area = (np.diff(down)[:, None, None] * np.diff(across)[None, :, None]).astype(np.float32)
-    found = np.empty((count, len(down) - 1, len(across) - 1, channels), np.float32)
-    for chunk in chunks(images):
-        sums = np.add.reduceat(images[chunk].astype(np.float32), down[:-1], axis=1)
-        found[chunk] = np.add.reduceat(sums, across[:-1], axis=2) / area
-    return found
+    Args:
+        images_by_part: for each part its pictures; of two parts that share some, the first may keep them.
+        labels_by_part: for each part the label of each picture.
+        names_by_part: for each part the name of each picture.
+        progress: called as progress("looking for duplicates", done, total).
+        classes: the name of each label, to be said beside the names of pictures.
 
-
-def _standard(values: NDArray[np.floating]) -> Values:
-    """(N, D) rows with mean 0 and length 1; a row of one value only becomes 0, which is like nothing."""
-    values_ND = values.reshape(len(values), -1)
-    values_ND = values_ND - values_ND.mean(axis=1, keepdims=True)
-    length = np.linalg.norm(values_ND, axis=1, keepdims=True)
-    found: Values = np.divide(values_ND, length, out=np.zeros_like(values_ND), where=length > 1e-3).astype(np.float32)
-    return found
-
-
-def _nearest(images_ND: Values, others_MD: Values, progress: Progress | None) -> list[_Candidate]:
-    """Each picture that may be a duplicate, with its nearest."""
-    found: list[_Candidate] = []
-    at_once = max(1, _VALUES_AT_ONCE // len(others_MD))
-    for start in range(0, len(images_ND), at_once):
-        alike = images_ND[start : start + at_once] @ others_MD.T
-        nearest = alike.argmax(axis=1)
-        best = alike[np.arange(len(alike)), nearest]
-        # d ≤ NEARER·d₁₀ says that fewer than ten are nearer than d/NEARER, and r = 1 − d²/2.
-        crowd = (alike > (1 - (1 - best) / NEARER**2)[:, None]).sum(axis=1)
-        stands_out = (crowd < CROWD) & (alike.shape[1] >= CROWD)
-        for row in np.flatnonzero(best >= LIKELY / 2):
-            others = np.argpartition(-alike[row], CROWD - 1)[:CROWD] if stands_out[row] else ()
-            found.append(
-                _Candidate(start + int(row), int(nearest[row]), tuple(int(k) for k in others if k != nearest[row]))
-            )
-        if progress:
-            progress("looking for duplicates", min(start + at_once, len(images_ND)), len(images_ND))
-    return found
-
-
-def _verified(images: Pixels, others: Pixels, candidates: Sequence[_Candidate]) -> list[Pair]:
-    """The candidates whose pixels agree, too."""
-    found = []
-    size = max(1, (1 << 22) // images[0].size)
-    for start in range(0, len(candidates), size):
-        some = candidates[start : start + size]
-        left, right = images[[each.place for each in some]], others[[each.nearest for each in some]]
-        alike = (_standard(left.astype(np.float32)) * _standard(right.astype(np.float32))).sum(axis=1)
-        for row, each in enumerate(some):
-            if alike[row] >= CERTAIN or (alike[row] >= LIKELY and each.crowd and _clearer(images, others, each)):
-                difference = np.abs(left[row].astype(np.int16) - right[row]).mean()
-                found.append(Pair(each.place, each.nearest, float(difference)))
-    return found
-
-
-def _clearer(images: Pixels, others: Pixels, candidate: _Candidate) -> bool:
-    """Whether the details of a picture are its nearest's much more than those of the crowd."""
-    own = _details(images[[candidate.place]])
-    their = _details(others[[candidate.nearest, *candidate.crowd]])
-    first, *rest = _alike_at_best(own, their)
-    return bool(first >= CLEARER + np.median(rest))
-
-
-def _details(images: Pixels) -> Values:
-    """(N, h, w, C) what a blur takes away."""
-    from scipy.ndimage import gaussian_filter
-
-    fine = _means(images, FINE)
-    sigma = min(fine.shape[1:3]) / 16
-    found: Values = fine - gaussian_filter(fine, (0, sigma, sigma, 0), mode="nearest")
-    return found
-
-
-def _alike_at_best(own_1HWC: Values, their_GHWC: Values) -> Values:
-    """(G,) the highest correlation over small shifts."""
-    reach = round(min(own_1HWC.shape[1:3]) / 16)
-    _, height, width, _ = own_1HWC.shape
-    rows, columns = height - 2 * reach, width - 2 * reach
-    own = _standard(own_1HWC[:, reach : reach + rows, reach : reach + columns])
-    moved = [
-        _standard(their_GHWC[:, down : down + rows, right : right + columns])
-        for down in range(2 * reach + 1)
-        for right in range(2 * reach + 1)
+    >>> pictures = np.array([[0, 200], [0, 200]], np.uint8).reshape(2, 1, 2, 1)
+    >>> (found,) = duplicate_findings({"train": pictures}, {"train": np.array([1, 1])}, {"train": ["a.png", "b.png"]})
+    >>> found.text
+    "train holds 1 picture more than once, in 2 files: 'a.png' and 'b.png'; keep one of each"
+    """
+    parts = [part for part, images in images_by_part.items() if len(images)]
+    pictures = [
+        _Picture(part, str(name), int(label))
+        for part in parts
+        for name, label in zip(names_by_part[part], labels_by_part[part], strict=True)
     ]
-    found: Values = (np.stack(moved) * own).sum(axis=2).max(axis=0)
-    return found
+    if not pictures:
+        return []
+    groups = [
+        [[pictures[place] for place in copies] for copies in group]
+        for group in _groups([images_by_part[part] for part in parts], progress)
+    ]
+    found = [_exact(groups, part) for part in parts] + [_near(groups, part) for part in parts]
+    found += [_leaked(groups, first, second) for first, second in combinations(parts, 2)]
+    found.append(_contradicting(groups, classes))
+    return [each for each in found if each]
+
+
+@dataclass(frozen=True)
+class _Picture:
+    part: str
+    name: str
+    label: int
+
+    def __str__(self) -> str:
+        return f"'{printable(self.name)}'"
+
+
+Copies = list[_Picture]  # pictures with exactly the same pixels
+
+
+def _of(part: str, group: Iterable[Copies]) -> list[Copies]:
+    """What of a group is in a part."""
+    here = [[each for each in copies if each.part == part] for copies in group]
+    return [copies for copies in here if copies]
+
+
+def _exact(groups: Iterable[list[Copies]], part: str) -> Finding | None:
+    several = [copies for group in groups for copies in _of(part, group) if len(copies) > 1]
+    files = [each for copies in several for each in copies]
+    text = (
+        f"{part} holds {_counted(len(several), 'picture')} more than once, in {len(files):,} files:"
+        f" {_listed([_and(copies) for copies in several])}; keep one of each"
+    )
+    return _finding("exact-duplicates", "warning", text, files)
+
+
+def _near(groups: Iterable[list[Copies]], part: str) -> Finding | None:
+    several = [here for here in (_of(part, group) for group in groups) if len(here) > 1]
+    files = [each for group in several for copies in group for each in copies]
+    text = (
+        f"{part} holds {len(files):,} pictures that are nearly the same as others, in"
+        f" {_counted(len(several), 'group')}: {_listed([_and([copies[0] for copies in group]) for group in several])};"
+        " look at them, and keep one of each"
+    )
+    return _finding("near-duplicates", "note", text, files)
+
+
+def _leaked(groups: Iterable[list[Copies]], first: str, second: str) -> Finding | None:
+    shared = [group for group in groups if _of(first, group) and _of(second, group)]
+    files, pairs, exact = [], [], 0
+    for group in shared:
+        ours, theirs = _of(second, group), _of(first, group)
+        files += [each for copies in (*ours, *theirs) for each in copies]
+        same = [copies for copies in group if _of(first, [copies]) and _of(second, [copies])]
+        exact += sum(each.part == second for copies in same for each in copies)
+        shown = [_of(part, same[:1] or group)[0][0] for part in (second, first)]
+        pairs.append(f"{shown[0]} is {shown[1]}")
+    count = sum(each.part == second for each in files)
+    be = "is" if count == 1 else "are"
+    text = (
+        f"{_counted(count, 'picture')} of {second} {be} in {first} as well, {exact:,} of them exactly:"
+        f" {_listed(pairs)}; keep them in one part, or {second} accuracy comes out too good"
+    )
+    return _finding("leaked-duplicates", "warning", text, files)
+
+
+def _contradicting(groups: Iterable[list[Copies]], classes: Sequence[str]) -> Finding | None:
+    def labels(pictures: Iterable[_Picture]) -> int:
+        return len({each.label for each in pictures})
+
+    several = [group for group in groups if labels(each for copies in group for each in copies) > 1]
+    exact = sum(any(labels(copies) > 1 for copies in group) for group in several)
+    files, shown = [], []
+    for group in several:
+        files += [each for copies in group for each in copies]
+        torn = next((copies for copies in group if labels(copies) > 1), [each for copies in group for each in copies])
+        one_each = {each.label: each for each in reversed(torn)}
+        shown.append(
+            _and([f"{each} ({classes[label]})" if classes else str(each) for label, each in sorted(one_each.items())])
+        )
+    be = "is" if len(several) == 1 else "are"
+    text = (
+        f"{_counted(len(several), 'picture')} {be} there under two classes, {exact:,} of them exactly the same:"
+        f" {_listed(shown)}; give each picture one class"
+    )
+    return _finding("contradicting-duplicates", "warning", text, files)
+
+
+def _finding(kind: str, level: Level, text: str, files: Sequence[_Picture]) -> Finding | None:
+    return Finding(kind, level, text, tuple(each.name for each in files)) if files else None
+
+
+def _counted(count: int, word: str) -> str:
+    return f"{count:,} {word}" + "s" * (count != 1)
+
+
+def _and(names: Sequence[object]) -> str:
+    """Names that are one picture: 'a' and 'b', or 'a', 'b' and 7 more."""
+    few = [str(name) for name in names[: SHOWN if len(names) <= SHOWN else SHOWN - 1]]
+    if len(few) < len(names):
+        few.append(f"{len(names) - len(few)} more")
+    return f"{', '.join(few[:-1])} and {few[-1]}" if len(few) > 1 else few[0]
+
+
+def _listed(items: Sequence[str]) -> str:
+    more = f" … and {len(items) - SHOWN:,} more" if len(items) > SHOWN else ""
+    return "; ".join(items[:SHOWN]) + more
+
+
+def _same(arrays: Sequence[Pixels]) -> list[Group]:
+    """The places of each distinct picture in the arrays one after the other, in the order of the first."""
+    places: defaultdict[bytes, list[int]] = defaultdict(list)
+    for place, picture in enumerate(chain.from_iterable(arrays)):
+        places[blake2b(np.ascontiguousarray(picture).data, digest_size=16).digest()].append(place)
+    return [tuple(each) for each in places.values()]
+
+
+def _firsts(same: Sequence[Group]) -> NDArray[np.int64]:
+    return np.array([places[0] for places in same], np.int64)
+
+
+def _groups(arrays: Sequence[Pixels], progress: Progress | None) -> list[tuple[Group, ...]]:
+    """Pictures that are one, each group as its distinct pictures with the places of their copies."""
+    same = _same(arrays)
+    group_of = list(range(len(same)))
+
+    def leader(number: int) -> int:
+        while group_of[number] != number:
+            group_of[number] = group_of[group_of[number]]
+            number = group_of[number]
+        return number
+
+    for pair in near(Pictures(arrays, _firsts(same)), len(same), progress):
+        first, second = sorted((leader(pair.first), leader(pair.second)))
+        group_of[second] = first
+    members: defaultdict[int, list[Group]] = defaultdict(list)
+    for number, places in enumerate(same):
+        members[leader(number)].append(places)
+    return [tuple(group) for group in members.values() if sum(map(len, group)) > 1]

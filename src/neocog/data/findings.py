@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 Level = Literal["error", "warning", "note"]
+SHOWN = 5  # names in one line
 
 
 @dataclass(frozen=True)
@@ -23,3 +25,22 @@ class Finding:
     level: Level
     text: str
     files: tuple[str, ...] = ()
+
+
+def listed(names: Sequence[str]) -> str:
+    r"""The first few names in quotes, and how many more there are; on one line, whatever is in them.
+
+    >>> print(listed(["a", "it's", "two\nlines", "三.png", "e", "f"]))
+    'a', "it's", 'two\nlines', '三.png', 'e' and 1 more
+    """
+    shown = ", ".join(repr(name) for name in names[:SHOWN])
+    return shown + (f" and {len(names) - SHOWN:,} more" if len(names) > SHOWN else "")
+
+
+def count_of(number: int, thing: str) -> str:
+    """A number with its noun.
+
+    >>> count_of(1, "picture"), count_of(12000, "picture")
+    ('1 picture', '12,000 pictures')
+    """
+    return f"{number:,} {thing}{'s' * (number != 1)}"

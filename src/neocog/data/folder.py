@@ -9,15 +9,16 @@ from __future__ import annotations
 import errno
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 
 from neocog.data import cache
 from neocog.data.dataset import PARTS, Holdings, Opener, Part, Progress, checksum
-from neocog.data.decode import FORMATS, Preprocess, Unreadable, opened, quiet_pillow
+from neocog.data.decode import FORMATS, Preprocess, Unreadable, quiet_pillow
 from neocog.data.room import empty, place
 from neocog.data.threads import over_cores
 from neocog.errors import DataError, PictureError
@@ -39,7 +40,6 @@ PART_NAMES = {
     "testing": "test",
 }
 NO_CONTENT = frozenset({"__macosx", "thumbs.db", "desktop.ini"})
-SAMPLE = 200  # pictures looked at to choose size and colour
 SHOWN = 5  # files named in one message
 
 
@@ -51,6 +51,9 @@ class Listing:
     classes: tuple[str, ...]
     names: dict[str, list[str]]
     labels: dict[str, np.ndarray]
+    folders: dict[str, tuple[str, ...]]  # the class folders of each part
+    others: tuple[str, ...]  # files that are no pictures by their extensions
+    loose: tuple[str, ...]  # pictures that lie in no class folder
     notes: tuple[str, ...]
 
     def all_names(self) -> list[str]:
@@ -72,42 +75,51 @@ def printable(name: str | Path) -> str:
     return str(name).encode("utf-8", "backslashreplace").decode()
 
 
-def cannot(do: str, path: str | Path, error: OSError) -> DataError:
+Fault = Callable[[str, str], None]
+"""Told "place" or "classes", and why a folder can't be trained on; `refuse` stops there, others may go on."""
+
+
+def refuse(kind: str, text: str) -> NoReturn:
+    """Raises the DataError."""
+    raise DataError(text)
+
+
+def cannot(do: str, path: str | Path, error: OSError) -> str:
     """The line about a folder or link that the system refuses."""
-    return DataError(f"cannot {do} '{printable(path)}': {(error.strerror or str(error)).lower()}")
+    return f"cannot {do} '{printable(path)}': {(error.strerror or str(error)).lower()}"
 
 
-def entries(folder: Path) -> list[os.DirEntry[str]]:
+def entries(folder: Path, fault: Fault = refuse) -> list[os.DirEntry[str]]:
     """What is in a folder and not hidden, in the order of names.
 
-    Raises:
-        DataError: the folder can't be looked into, or holds a name that isn't UTF-8: no run could write it down.
+    It is a fault if the folder can't be looked into, or holds a name that isn't UTF-8: no run could write it down.
     """
     try:
         with os.scandir(folder) as found:
             shown = sorted((entry for entry in found if not hidden(entry.name)), key=lambda entry: entry.name)
     except OSError as error:
-        raise cannot("look into the folder", folder, error) from None
+        fault("place", cannot("look into the folder", folder, error))
+        return []
     strange = [entry.name for entry in shown if printable(entry.name) != entry.name]
     if strange:
         what, them = ("a name that is", "it") if len(strange) == 1 else (f"{len(strange)} names that are", "them")
-        raise DataError(f"the folder '{printable(folder)}' holds {what} not UTF-8: {quoted(strange)}; rename {them}")
-    return shown
+        fault("place", f"the folder '{printable(folder)}' holds {what} not UTF-8: {quoted(strange)}; rename {them}")
+    return [entry for entry in shown if entry.name not in strange]
 
 
-def is_folder(entry: os.DirEntry[str]) -> bool:
+def is_folder(entry: os.DirEntry[str], fault: Fault = refuse) -> bool:
     """Whether it is a folder or a link to one; a link that leads nowhere, or in a circle, is none."""
     try:
         return entry.is_dir()
     except OSError as error:
-        if error.errno == errno.ELOOP:
-            return False
-        raise cannot("follow the link", entry.path, error) from None
+        if error.errno != errno.ELOOP:
+            fault("place", cannot("follow the link", entry.path, error))
+        return False
 
 
-def folders_in(folder: Path) -> list[str]:
+def folders_in(folder: Path, fault: Fault = refuse) -> list[str]:
     """Names of the folders in a folder."""
-    return [entry.name for entry in entries(folder) if is_folder(entry)]
+    return [entry.name for entry in entries(folder, fault) if is_folder(entry, fault)]
 
 
 def class_order(names: Iterable[str]) -> list[str]:
@@ -125,18 +137,19 @@ def is_picture(name: str) -> bool:
     return os.path.splitext(name)[1].lower() in EXTENSIONS  # noqa: PTH122 (names are compared by the ten thousand)
 
 
-def files_under(folder: Path, seen: frozenset[tuple[int, int]] = frozenset()) -> Iterator[str]:
+def files_under(folder: Path, fault: Fault = refuse, seen: frozenset[tuple[int, int]] = frozenset()) -> Iterator[str]:
     """Paths of all files below a folder, relative to it; links are followed, but not in circles."""
     try:
         stat = folder.stat()
     except OSError as error:
-        raise cannot("look into the folder", folder, error) from None
+        fault("place", cannot("look into the folder", folder, error))
+        return
     here = (stat.st_dev, stat.st_ino)
     if here in seen:
         return
-    for entry in entries(folder):
-        if is_folder(entry):
-            for name in files_under(folder / entry.name, seen | {here}):
+    for entry in entries(folder, fault):
+        if is_folder(entry, fault):
+            for name in files_under(folder / entry.name, fault, seen | {here}):
                 yield f"{entry.name}/{name}"
         else:
             yield entry.name
@@ -155,28 +168,28 @@ def pictures_in(path: Path) -> tuple[list[Path], list[Path]]:
     return pictures, [path / name for name in names if not is_picture(name)]
 
 
-def part_folders(root: Path) -> dict[str, str]:
+def part_folders(root: Path, fault: Fault = refuse) -> dict[str, str]:
     """Which folder is which part, empty when the folders of the root are the classes themselves.
 
     A class may be called "train" (beside "bus"), so train/ counts as a part only if nothing but parts stands in the
     root, or if it holds folders and a validation or test folder stands beside it.
     """
-    folders = folders_in(root)
+    folders = folders_in(root, fault)
     named = [name for name in folders if name.lower() in PART_NAMES]
     kinds = {PART_NAMES[name.lower()] for name in named}
     trains = [name for name in named if PART_NAMES[name.lower()] == "train"]
     only_parts = bool(named) and len(named) == len(folders)
-    nested = bool(trains) and len(kinds) > 1 and bool(folders_in(root / trains[0]))
+    nested = bool(trains) and len(kinds) > 1 and bool(folders_in(root / trains[0], fault))
     if not only_parts and not nested:
         return {}
     found: dict[str, str] = {}
     for name in named:
         part = PART_NAMES[name.lower()]
         if part in found:
-            raise DataError(f"'{root}' holds both '{found[part]}' and '{name}'; keep one {part} folder")
+            fault("place", f"'{root}' holds both '{found[part]}' and '{name}'; keep one {part} folder")
         found[part] = name
     if "train" not in found:
-        raise DataError(f"'{root}' holds {quoted(named)} but no folder 'train'; put the training pictures there")
+        fault("place", f"'{root}' holds {quoted(named)} but no folder 'train'; put the training pictures there")
     return {part: found[part] for part in PARTS if part in found}
 
 
@@ -190,62 +203,67 @@ def quoted(names: Sequence[str]) -> str:
     return shown + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")
 
 
-def listing(root: Path) -> Listing:
+def listing(root: Path, fault: Fault = refuse) -> Listing:
     """Find classes and pictures; no picture is opened.
 
-    Raises:
-        DataError: fewer than two classes, an empty class folder, parts whose classes differ.
+    Faults are fewer than two classes, an empty class folder, parts whose classes differ.
     """
-    parts = part_folders(root)
+    parts = part_folders(root, fault)
     others: list[str] = []
+    loose: list[str] = []
     found: dict[str, dict[str, list[str]]] = {}
     notes: list[str] = []
     if parts:
-        unused = [name for name in folders_in(root) if name not in parts.values()]
+        unused = [name for name in folders_in(root, fault) if name not in parts.values()]
         if unused:
             notes.append(f"'{root}' also holds folders that are no part of the data and are not used: {quoted(unused)}")
     for part, name in (parts or {"train": ""}).items():
         base = root / name if name else root
-        found[part] = classes_in(base, f"{name}/" if name else "", others, notes)
-    classes = tuple(class_order(found["train"]))
+        found[part] = classes_in(base, f"{name}/" if name else "", others, loose, notes, fault)
     for part in found:
-        agree(parts, part, set(classes), set(found[part]))
+        agree(parts, part, set(found.get("train", found[part])), set(found[part]), fault)
+    classes = tuple(class_order(set().union(*found.values())))
     if others:
         are = "1 file is no picture and is" if len(others) == 1 else f"{len(others)} files are no pictures and are"
         notes.append(f"{are} not used: {quoted(others)}")
     number = {name: index for index, name in enumerate(classes)}
-    names = {part: [path for name in classes for path in groups[name]] for part, groups in found.items()}
+    names = {part: [path for name in classes for path in groups.get(name, [])] for part, groups in found.items()}
     labels = {
-        part: np.repeat([number[name] for name in classes], [len(groups[name]) for name in classes]).astype(np.int64)
+        part: np.array([number[name] for name in classes for _ in groups.get(name, [])], np.int64)
         for part, groups in found.items()
     }
-    return Listing(root, classes, names, labels, tuple(notes))
+    folders = {part: tuple(groups) for part, groups in found.items()}
+    return Listing(root, classes, names, labels, folders, tuple(others), tuple(loose), tuple(notes))
 
 
-def classes_in(base: Path, prefix: str, others: list[str], notes: list[str]) -> dict[str, list[str]]:
-    """Class → its pictures, as paths from the root; what is not used goes into `others` and `notes`."""
+def classes_in(
+    base: Path, prefix: str, others: list[str], loose: list[str], notes: list[str], fault: Fault = refuse
+) -> dict[str, list[str]]:
+    """Class → its pictures, as paths from the root; what is not used goes into the lists."""
     classes: dict[str, list[str]] = {}
-    loose = [entry.name for entry in entries(base) if not is_folder(entry)]
-    others += [prefix + name for name in loose if not is_picture(name)]
-    for name in folders_in(base):
-        paths = [f"{prefix}{name}/{path}" for path in files_under(base / name)]
+    files = [entry.name for entry in entries(base, fault) if not is_folder(entry, fault)]
+    others += [prefix + name for name in files if not is_picture(name)]
+    for name in folders_in(base, fault):
+        paths = [f"{prefix}{name}/{path}" for path in files_under(base / name, fault)]
         classes[name] = sorted(path for path in paths if is_picture(path))
         if not classes[name]:
             what = f"only files that are no pictures ({quoted(paths)})" if paths else "nothing"
-            raise DataError(f"the class folder '{base / name}' holds {what}; put pictures in it or remove it")
+            fault("classes", f"the class folder '{base / name}' holds {what}; put pictures in it or remove it")
         others += sorted(path for path in paths if not is_picture(path))
         inner = {path.removeprefix(f"{prefix}{name}/").split("/")[0] for path in classes[name]}
-        if len(inner) > 1 and inner <= set(folders_in(base / name)):
+        if len(inner) > 1 and inner <= set(folders_in(base / name, fault)):
             notes.append(
                 f"class '{name}' has no pictures of its own, only folders of them ({quoted(sorted(inner))}); if those "
                 f"are the classes, give '{base / name}'"
             )
-    pictures = [prefix + name for name in loose if is_picture(name)]
+    pictures = [prefix + name for name in files if is_picture(name)]
+    loose += pictures
     if len(classes) < 2:
         has = f"one class folder only, '{next(iter(classes))}'" if classes else "no class folders"
         beside = f" but {len(pictures)} pictures" if pictures and not classes else ""
-        raise DataError(
-            f"'{base}' holds {has}{beside}; give each class a folder of its own, at least two: {base}/CLASS/*.png"
+        fault(
+            "classes",
+            f"'{base}' holds {has}{beside}; give each class a folder of its own, at least two: {base}/CLASS/*.png",
         )
     if pictures:
         are = "1 picture lies in no class folder and is" if len(pictures) == 1 else ""
@@ -254,7 +272,7 @@ def classes_in(base: Path, prefix: str, others: list[str], notes: list[str]) -> 
     return classes
 
 
-def agree(parts: dict[str, str], part: str, train: set[str], other: set[str]) -> None:
+def agree(parts: dict[str, str], part: str, train: set[str], other: set[str], fault: Fault = refuse) -> None:
     """Parts must have the same classes, by name."""
     if train == other:
         return
@@ -262,48 +280,11 @@ def agree(parts: dict[str, str], part: str, train: set[str], other: set[str]) ->
     for folder, names in ((parts["train"], train - other), (parts[part], other - train)):
         if names:
             sides.append(f"only in '{folder}': {quoted(sorted(names))}")
-    raise DataError(
+    fault(
+        "classes",
         f"the folders '{parts['train']}' and '{parts[part]}' hold different classes; {'; '.join(sides)};"
-        " rename or complete them"
+        " rename or complete them",
     )
-
-
-def sample(names: list[str]) -> list[str]:
-    """Up to SAMPLE names spread evenly."""
-    step = max(1, -(-len(names) // SAMPLE))
-    return names[::step]
-
-
-def usual_size(found: Listing) -> tuple[int, int]:
-    """(height, width): that of the pictures if those looked at share one of at most 64 × 64, else 64 × 64."""
-    sizes = set()
-    with quiet_pillow():
-        for name in sample(found.all_names()):
-            try:
-                with opened(found.root / name) as image:
-                    sizes.add(image.size)
-            except Exception:  # found again, counted and named when all are decoded
-                continue
-            if len(sizes) > 1 or max(image.size) > 64:
-                return 64, 64
-    return (64, 64) if not sizes else next(iter(sizes))[::-1]
-
-
-def has_colour(found: Listing) -> bool:
-    """Whether any of the pictures looked at has a pixel that isn't grey (beyond JPEG's rounding)."""
-    look = Preprocess((32, 32), 3, "stretch")
-    with quiet_pillow():
-        for name in sample(found.all_names()):
-            try:
-                with opened(found.root / name) as image:
-                    if image.mode in ("1", "L", "LA", "I", "F") or image.mode.startswith("I;16"):
-                        continue
-                    pixels = look.fitted(image).astype(np.int16)
-            except Exception:  # found again, counted and named when all are decoded
-                continue
-            if (pixels.max(axis=2) - pixels.min(axis=2)).max() > 3:
-                return True
-    return False
 
 
 def opener(found: Listing, preprocess: Preprocess, cache_dir: str | Path | None) -> Opener:
@@ -384,10 +365,15 @@ def decode_all(
 
     with quiet_pillow():
         bad = [each for failed in over_cores(work, len(names), "decoding pictures", progress) for each in failed]
+    refuse_unreadable(bad, len(names))
+
+
+def refuse_unreadable(bad: Sequence[tuple[str, Unreadable]], count: int) -> None:
+    """Raises the PictureError about the pictures among `count` that can't be read, if there are any."""
     if len(bad) == 1:
         path, error = bad[0]
         raise PictureError(f"cannot read '{path}': {error.reason}; {error.mend}")
     if bad:
         shown = "; ".join(f"'{path}': {error.reason}" for path, error in bad[:SHOWN])
         more = f"; and {len(bad) - SHOWN} more" if len(bad) > SHOWN else ""
-        raise PictureError(f"cannot read {len(bad)} of {len(names)} pictures: {shown}{more}; remove or replace them")
+        raise PictureError(f"cannot read {len(bad)} of {count} pictures: {shown}{more}; remove or replace them")

@@ -10,6 +10,7 @@ Pictures have three dimensions (N, H, W), labels one (N). A file may be gzipped.
 from __future__ import annotations
 
 import gzip
+import math
 import struct
 import zlib
 from pathlib import Path
@@ -17,7 +18,9 @@ from pathlib import Path
 import numpy as np
 
 from neocog.errors import DataError
+from neocog.untrusted import MOST_UNPACKED, Unreadable, content_of, gunzipped
 
+MOST = 16 * MOST_UNPACKED  # bytes of a file; what is gzipped may unpack to MOST_UNPACKED
 PARTS = {"train": "train", "test": "t10k"}
 
 
@@ -38,14 +41,17 @@ def parse(raw: bytes, dimensions: int, where: str) -> np.ndarray:
             f"cannot read '{where}': its magic number is 0x{got:08x}, but IDX {what} start with 0x{magic:08x}"
         )
     shape = struct.unpack(f">{dimensions}I", raw[4:start])
-    wanted = int(np.prod(shape, dtype=np.int64))
+    wanted = math.prod(shape)
     if len(raw) - start != wanted:
         sizes = " × ".join(str(size) for size in shape)
         raise DataError(
             f"cannot read '{where}': its header promises {sizes} = {wanted} values, but {len(raw) - start} follow;"
             " the file is damaged, get it again"
         )
-    return np.frombuffer(raw, np.uint8, offset=start).reshape(shape)
+    try:
+        return np.frombuffer(raw, np.uint8, offset=start).reshape(shape)
+    except ValueError:  # none of one size and far too many of another
+        raise DataError(f"cannot read '{where}': no array has its sizes {shape}; get the file again") from None
 
 
 def dump(array: np.ndarray) -> bytes:
@@ -61,9 +67,9 @@ def dump(array: np.ndarray) -> bytes:
 def unzipped(path: Path) -> bytes:
     """The bytes of a file, gunzipped when it is gzipped (its content says so, not its name)."""
     try:
-        raw = path.read_bytes()
-        return gzip.decompress(raw) if raw[:2] == b"\x1f\x8b" else raw
-    except (OSError, EOFError, zlib.error) as error:
+        raw = content_of(path, MOST)
+        return gunzipped(raw) if raw[:2] == b"\x1f\x8b" else raw
+    except (OSError, Unreadable) as error:
         raise DataError(f"cannot read '{path}': {reason(error)}; get the file again") from None
 
 

@@ -11,6 +11,7 @@ Source: Y. LeCun, C. Cortes, C. J. C. Burges, The MNIST database of handwritten 
 
 from __future__ import annotations
 
+import struct
 import zipfile
 import zlib
 from concurrent.futures import ThreadPoolExecutor
@@ -35,6 +36,7 @@ MD5 = {
 }
 # dataset.checksum and dataset.mean_and_std of what the file holds; the tests compute both anew.
 CHECKSUM = "sha256:121cf56b8078d2ed2fe147f4436f4c5ed489a676b0a82189295da547496a926a"
+_DAMAGE = (OSError, LookupError, ValueError, EOFError, RuntimeError, struct.error, zipfile.BadZipFile, zlib.error)
 MEAN, STD = 0.1306604762738429, 0.3081078038564627
 
 
@@ -60,6 +62,6 @@ def read(part: str, file: Path = FILE) -> Part:
             list(pool.map(piece, range(0, len(images), PIECE)))
         with np.load(file, allow_pickle=False) as archive:
             labels = archive[f"{part}_labels"].astype(np.int64)
-    except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+    except _DAMAGE as error:
         raise DataError(f"the MNIST inside neocog cannot be read: {idx.reason(error)}; install neocog again") from None
     return Part(images, labels, NumberedNames(f"mnist/{part}", range(len(labels))), owned=True)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from neocog import disk
 from neocog.errors import DataError
 
 IN_MEMORY = 1 << 30  # bytes of pixels that are held as an ordinary tensor; more stays in a memory-mapped file
@@ -51,6 +52,9 @@ def empty(shape: tuple[int, ...]) -> np.ndarray:
             reserve(file.fileno(), size)
             return np.memmap(file, np.uint8, "r+", shape=shape)
     except OSError as error:
+        if disk.is_full(error):
+            then = "or set NEOCOG_CACHE to a folder with more, or choose a smaller dataset.image_size"
+            raise DataError(disk.full("a copy of the pixels", folder, size, then, error)) from None
         raise DataError(
             f"cannot make room for {size / 1e9:.1f} GB of pixels in '{folder}':"
             f" {(error.strerror or str(error)).lower()}; set NEOCOG_CACHE to a folder on a disk with room, or choose a"

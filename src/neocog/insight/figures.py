@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from neocog import disk
 from neocog.errors import NeocogError, RunError
 from neocog.evaluation import Evaluation
 from neocog.finished import Run, opened, warn
@@ -107,7 +108,8 @@ def check_folder(run: Run, out: Path | None) -> Path:
         if not place.is_dir():
             raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
         if not os.access(place, os.W_OK | os.X_OK):
-            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+            number = errno.EROFS if disk.is_read_only(place) else errno.EACCES
+            raise OSError(number, os.strerror(number))
     except OSError as error:
         raise _unwritable(folder, error) from None
     return folder
@@ -138,6 +140,8 @@ def write_figures(
 
 
 def _unwritable(folder: Path, error: OSError) -> RunError:
+    if disk.is_full(error):
+        return RunError(disk.full(folder.name, folder.parent, None, "or give --out a folder with more", error))
     return RunError(f"cannot write '{folder}': {error.strerror}; give --out a folder in a place that can be written")
 
 

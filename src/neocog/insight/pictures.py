@@ -68,6 +68,8 @@ class KeptPictures:
             )
         except KeyError as error:
             raise RunError(f"'{run.path / _FILE}' has lost its {error}; train again") from None
+        except (TypeError, ValueError) as error:  # shapes that no training writes
+            raise RunError(f"'{run.path / _FILE}' can't be read: {error}; train again") from None
 
     def worst(self, evaluation: Evaluation, k: int = WORST) -> list[tuple[Mistake, Pictures]]:
         """The worst mistakes of a part with their pictures, worst first."""

@@ -23,6 +23,7 @@ def plot_samples(
     pictures_NHWC: NDArray[np.uint8],
     labels: Sequence[str],
     *,
+    names: Sequence[str] = (),
     unchanged_NHWC: NDArray[np.uint8] | None = None,
     classes: int | None = None,
     caption: str = "",
@@ -33,6 +34,7 @@ def plot_samples(
     Args:
         pictures_NHWC: as they come into the network, but for the normalisation.
         labels: the class of each.
+        names: what each picture is called, in a second line below it.
         unchanged_NHWC: the same pictures before they were augmented, which then stand above them.
         classes: how many the data has, where the pictures don't show all of them.
         caption: what else is to be known; stands below.
@@ -41,7 +43,8 @@ def plot_samples(
     >>> [text.get_text() for text in figure.texts if text.get_text() in ("cat", "dog")]
     ['cat', 'dog', 'cat']
     """
-    after = [Tile(pixels, (name,)) for pixels, name in zip(pictures_NHWC, labels, strict=True)]
+    lines = list(zip(labels, names, strict=True)) if names else [(label,) for label in labels]
+    after = [Tile(pixels, below) for pixels, below in zip(pictures_NHWC, lines, strict=True)]
     places = _places(labels, columns_for(labels, _ACROSS, 8))
     rows: list[list[Tile | None]] = []
     titles: list[str] = []

@@ -9,6 +9,7 @@ explanation   why a network answers as it does for one picture
 mistakes      what a run gets wrong, and why that may be
 stress        accuracy as pictures change more and more
 measures      the table of measures with their intervals
+data_check    what is found about data
 html          any of these in a notebook
 words         what their texts share
 """

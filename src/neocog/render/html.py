@@ -9,6 +9,7 @@ from html import escape
 from pathlib import Path
 from urllib.parse import quote
 
+from neocog.errors import PictureError
 from neocog.evaluation import Evaluation
 from neocog.render.comparison import comparison_html, run_comparison_html
 from neocog.render.measures import measures_table
@@ -50,10 +51,11 @@ def _thumbnail(file: Path) -> str:
     """A figure made small; nothing where the file is none, as a notebook's answer is no place for an error."""
     from PIL import Image
 
+    from neocog.data.decode import whole
+
     try:
-        with Image.open(file) as picture:
-            small = picture.convert("RGB")
-    except (OSError, ValueError):
+        small = Image.fromarray(whole(file, 3))
+    except PictureError:
         return ""
     small.thumbnail(_THUMBNAIL, Image.Resampling.LANCZOS)
     found = io.BytesIO()

@@ -22,7 +22,7 @@ from neocog.render.measures import (
 )
 from neocog.render.words import TextStyle, gap, wrapped
 from neocog.summary import Summary
-from neocog.tables import WIDTH, percent, table
+from neocog.tables import WIDTH, Style, percent, table
 
 _MOST_CLASSES = 20  # in the tables that people read; the JSON has all
 _MOST_PAIRS = 5
@@ -119,27 +119,39 @@ def predictions_text(answers: Sequence[Mapping[str, Any]]) -> str:
 
 def dataset_text(facts: Mapping[str, Any]) -> str:
     """What a data set holds: origin, shape, counts for each part and class, and remarks."""
-    counts: Mapping[str, list[int]] = facts["counts"]
     lines = [
-        ("name", facts["name"]),
-        ("from", facts["from"]),
-        ("pictures", f"{'×'.join(str(size) for size in facts['shape'])} (channels × height × width)"),
-        ("mean, deviation", ", ".join(f"{m:.4f} ± {s:.4f}" for m, s in zip(facts["mean"], facts["std"], strict=True))),
-        ("held out", f"{' and '.join(facts['carved'])}, drawn from the training pictures" if facts["carved"] else ""),
+        *dataset_lines(facts),
         ("licence", facts["licence"]),
         ("citation", facts["citation"]),
         ("checksum", facts["checksum"]),
     ]
-    rows = [[name, *(f"{counts[part][place]:,}" for part in counts)] for place, name in enumerate(facts["classes"])]
-    rows.append(["all", *(f"{sum(counts[part]):,}" for part in counts)])
     return "\n".join(
         [
             *(f"{label:<17}{text}" for label, text in lines if text),
             "",
-            table(["class", *(f">{part}" for part in counts)], rows),
+            class_table(facts["classes"], facts["counts"]),
             *(f"note: {note}" for note in facts["notes"]),
         ]
     )
+
+
+def dataset_lines(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What a data set is: labels and texts, empty where there is nothing to say."""
+    shape, statistics = facts["shape"], zip(facts["mean"], facts["std"], strict=True)
+    return [
+        ("name", facts["name"]),
+        ("from", facts["from"]),
+        ("pictures", f"{'×'.join(str(size) for size in shape)} (channels × height × width)" if shape else ""),
+        ("mean, deviation", ", ".join(f"{mean:.4f} ± {std:.4f}" for mean, std in statistics)),
+        ("held out", f"{' and '.join(facts['carved'])}, drawn from the training pictures" if facts["carved"] else ""),
+    ]
+
+
+def class_table(classes: Sequence[str], counts: Mapping[str, Sequence[int]], style: Style = "text") -> str:
+    """One row a class with its pictures in each part, and all of them."""
+    rows = [[name, *(f"{counts[part][place]:,}" for part in counts)] for place, name in enumerate(classes)]
+    rows.append(["all", *(f"{sum(counts[part]):,}" for part in counts)])
+    return table(["class", *(f">{part}" for part in counts)], rows, style)
 
 
 def _measured(results: Mapping[str, Any], name: str) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from neocog import disk
 from neocog.errors import RunError
 from neocog.studies.jobs import Job, Watcher
 from neocog.studies.preparing import Arrays, Order, portable
@@ -130,8 +131,13 @@ def _written(held: Mapping[int, Arrays | None], folder: Path) -> dict[int, Path]
         files[number] = folder.absolute() / f"{number}.npz"
         try:
             np.savez(files[number], images=arrays[0], labels=arrays[1])
-        except OSError as error:
-            raise RunError(f"cannot write '{files[number]}': {error.strerror}; make room for the pictures") from None
+        except Exception as error:
+            if (cause := disk.cause(error)) is None:
+                raise
+            if disk.is_full(cause):
+                needs = arrays[0].nbytes + arrays[1].nbytes
+                raise RunError(disk.full("a copy of the pictures", folder, needs, "", cause)) from None
+            raise RunError(f"cannot write '{files[number]}': {cause.strerror}; make room for the pictures") from None
     return files
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 import neocog
+from neocog.curve import Point
 from neocog.data import Dataset, Progress
 from neocog.data.batches import Normalization
 from neocog.device import Compute, choose
@@ -35,7 +36,7 @@ from neocog.statistics.rates import (
 )
 from neocog.steps import Resolved
 from neocog.studies.grid import value_text
-from neocog.training import Observer, Point, fit, refuse_unfit
+from neocog.training import Observer, fit, refuse_unfit
 from neocog.workflow import recipe_with
 
 FEWEST_STEPS = 20

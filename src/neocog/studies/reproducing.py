@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -308,7 +307,7 @@ def _notes(published: Published, results: Sequence[Mapping[str, Any]]) -> tuple[
 def _conditions(outcomes: Sequence[Outcome], seeds: int, seconds: float, changes: dict[str, Any]) -> dict[str, Any]:
     """What the figures depend on, each as all the values that were met."""
     runs = [each.run for each in outcomes if each.run]
-    environments = [json.loads((run.path / "environment.json").read_text(encoding="utf-8")) for run in runs]
+    environments = [run.directory.read_json("environment.json") for run in runs]
     met = {
         name: list(dict.fromkeys(str(each[name]) for each in environments if name in each))
         for name in ("cpu", "gpu", "system", "python", "torch", "neocog", "device", "threads")

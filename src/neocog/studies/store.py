@@ -18,11 +18,8 @@ from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile, ZipFile
 
-from safetensors import SafetensorError, safe_open
-
-from neocog import workflow
+from neocog import disk, workflow
 from neocog.errors import NeocogError, RunError
 from neocog.finished import Run
 from neocog.recipe import Recipe
@@ -51,11 +48,11 @@ def finished(place: Path) -> Run | None:
         run = Run.open(place)
         _ = run.recipe, run.metrics
         for name in ("split.json", "environment.json"):
-            json.loads((place / name).read_text(encoding="utf-8"))
-        with safe_open(place / "weights.safetensors", "numpy"), ZipFile(place / "predictions.npz"):
-            pass  # both know from their ends whether anything is missing
+            run.directory.read_json(name)
+        run.directory.read_weights()
+        run.directory.read_predictions()
         return run if all(name in run.results for name in _FIGURES) else None
-    except (NeocogError, OSError, ValueError, SafetensorError, BadZipFile):
+    except (NeocogError, OSError):
         return None
 
 
@@ -90,6 +87,8 @@ def open_for_work(store: Path) -> Iterator[Path]:
         store.mkdir(parents=True, exist_ok=True)
         folder = Path(tempfile.mkdtemp(prefix=WORKING, suffix=_owner(), dir=store))
     except OSError as error:
+        if disk.is_full(error):
+            raise RunError(disk.full(store.name, store.parent, None, "", error)) from None
         raise RunError(f"cannot write '{store}': {error.strerror}; work in a folder that can be written") from None
     sweep(store)
     try:
@@ -121,6 +120,8 @@ def _keep(working: Path, place: Path) -> None:
     try:
         working.rename(place)
     except OSError as error:
+        if not finished(place) and disk.is_full(error):
+            raise RunError(disk.full(f"run '{place.name}'", place.parent, None, "", error)) from None
         if not finished(place):
             raise RunError(f"cannot write '{place}': {error.strerror}; make room there") from None
 

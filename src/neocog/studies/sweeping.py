@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import platform
 import shlex
 from collections.abc import Mapping, Sequence
@@ -29,6 +28,7 @@ from neocog.studies.measures import cost_of, metric_called, side_of
 from neocog.studies.saving import check_out, new_folder, save_texts
 from neocog.studies.seeds import check_processes, check_seeds, seeds_of, train_jobs
 from neocog.studies.sides import exists
+from neocog.untrusted import is_share
 
 SEEDS = 3
 _MOST_DRAWN = 30  # rows of the picture
@@ -242,12 +242,11 @@ def _opened(
 
 def _noted(run: Run) -> float | None:
     """What evaluations.jsonl says of the test part of the data that was trained on."""
-    path = run.path / "evaluations.jsonl"
-    if not path.exists() or run.recipe.resolved is None:
+    if run.recipe.resolved is None:
         return None
-    for line in path.read_text(encoding="utf-8").splitlines():
-        record = json.loads(line)
-        if record["split"] == "test" and record["checksum"] == run.recipe.resolved.data_checksum:
+    for record in run.directory.read_evaluations():
+        own = record.get("checksum") == run.recipe.resolved.data_checksum
+        if own and record.get("split") == "test" and is_share(record.get("accuracy")):
             return float(record["accuracy"])
     return None
 

@@ -24,10 +24,11 @@ from typing import Any, TextIO
 import numpy as np
 import torch
 
+from neocog.curve import Plan, Point
 from neocog.errors import NeocogError
 from neocog.recipe import Recipe
 from neocog.studies.store import train_into
-from neocog.training import Observer, Plan, Point
+from neocog.training import Observer
 
 Steps = Callable[[int, int, float | None], None]
 """Called as steps(done, total, loss), the loss None before the first point."""

@@ -1,0 +1,96 @@
+"""Trainings that are killed in the midst of a step, a measurement or a checkpoint, and end with the bits of one that
+was not."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from itertools import cycle
+from pathlib import Path
+
+import pytest
+from processes import killed, moments, neocog
+from whole_run import hashes
+
+from conftest import fill
+
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGKILL")
+KILLS = 10  # of each recipe on each data set, so 40 in all
+OFTEN = "0.1"  # seconds from checkpoint to checkpoint: more of them to be killed in
+DROPOUT = '''
+[dataset]
+name = "mnist"
+augment = { shift = 2, rotate = 10 }
+
+[loader]
+batch_size = 100
+
+[model]
+layers = """
+conv 8 3 same | batchnorm | relu | maxpool 2
+conv 16 3 same | relu | maxpool 2
+flatten | dropout 0.5 | linear classes
+"""
+
+[optimizer]
+name = "adam"
+lr = 0.005
+
+[schedule]
+name = "cosine"
+
+[train]
+iterations = 300
+ema = 0.99
+'''
+TINY = ("--set", "train.iterations=100", "--set", "loader.batch_size=8")
+CASES = [(recipe, data) for recipe in ("fast", "dropout") for data in ("mnist", "folder")]
+
+
+def check_survives(
+    train: Sequence[object], moments: Iterator[tuple[str, int, float]], times: int, want: dict[str, str]
+) -> list[str]:
+    """Kills a training, and what goes on with it, so many times; at the end it has the hashes of the whole one.
+
+    Gives what was going on each time. One that came to its end before it was killed so often is begun again.
+    """
+    run, met = Path("killed"), list[str]()
+    while len(met) < times:
+        if not run.exists() or (run / "results.json").exists():
+            shutil.rmtree(run, ignore_errors=True)
+            words, met = [*train, "--run", run], []
+        end = killed(words, *next(moments))
+        assert end.status in (-signal.SIGKILL, 0), end.error
+        if end.status:
+            met.append(" and ".join(sorted(end.during)) or "a step")
+            words = ["resume", run, "--no-figures", "--checkpoint-every", OFTEN]
+    if not (run / "results.json").exists():
+        neocog("resume", run, "--no-figures")
+    assert hashes(run) == want
+    shutil.rmtree(run)
+    return met
+
+
+def test_killed_twice(shapes: Path) -> None:
+    train = ["train", "fast", "--data", shapes, "--no-figures", "--checkpoint-every", "0", *TINY]
+    neocog(*train, "--run", "whole")
+    moments = cycle([("step", 9, 0.0), ("checkpoint", 2, 0.0)])
+    assert len(check_survives(train, moments, 2, hashes(Path("whole")))) == 2
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize(("recipe", "data"), CASES)
+def test_killed_at_random(recipe: str, data: str, record_testsuite_property: Callable[[str, object], None]) -> None:
+    Path("dropout.toml").write_text(DROPOUT)
+    given = ["--data", fill(Path("pictures"), each=200, size=28)] if data == "folder" else []
+    name = "dropout.toml" if recipe == "dropout" else "fast"
+    train = ["train", name, *given, "--no-figures", "--checkpoint-every", OFTEN]
+    whole = killed([*train, "--run", "whole"])
+    assert whole.status == 0, whole.error
+    want, random = hashes(Path("whole")), moments(CASES.index((recipe, data)), whole.begun)
+    for place in range(KILLS):
+        times = 3 if place % 5 == 4 else 1  # two of ten are killed three times over
+        met = check_survives(train, random, times, want)
+        record_testsuite_property(f"{recipe}, {data}, {place}", ", then ".join(met))
