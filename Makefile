@@ -6,7 +6,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow test-browser check format bench clean
+.PHONY: help demo test test-slow test-faults test-browser check format bench clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -19,6 +19,9 @@ test: .venv/test ## run the tests: no network, no GPU, under three minutes on tw
 
 test-slow: .venv/test ## run the tests that take longer than a few seconds, too
 	$(BIN)/python -m pytest -m "not gpu and not network and not browser and not faults"
+
+test-faults: .venv/test ## kill, fill, cut, flip and flood it for half an hour (a small disk needs root)
+	$(BIN)/python -m pytest -n auto --dist loadgroup -m faults -rs
 
 test-browser: .venv/browser ## look at a report in the chromium that is there (or CHROMIUM=place)
 	$(BIN)/python -m pytest -m browser -rs tests/insight/test_report_in_browser.py
