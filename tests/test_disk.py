@@ -49,9 +49,9 @@ def nine_megabytes(monkeypatch: pytest.MonkeyPatch) -> None:
         (
             99_999,
             errno.ENOSPC,
-            "disk full: x in 'a' needs 99,999 bytes and found no room; there are 9.0 MB now; make room, and go on",
+            "disk full: x in 'a' needs 99,999 bytes and found no room (free now: 9.0 MB); make room, and go on",
         ),
-        (None, errno.ENOSPC, "disk full: x in 'a' found no room; there are 9.0 MB now; make room, and go on"),
+        (None, errno.ENOSPC, "disk full: x in 'a' found no room (free now: 9.0 MB); make room, and go on"),
         (
             7,
             errno.EDQUOT,

@@ -99,10 +99,11 @@ def test_a_writer_that_stumbles_over_a_full_disk_once_more_is_one_line(monkeypat
         finally:
             _ = None.close  # type: ignore[attr-defined]
     assert str(raised.value) == (
-        "disk full: a.png in '.' found no room; there are 12 bytes now; make room, or give another place"
+        "disk full: a.png in '.' found no room (free now: 12 bytes); make room, or give another place"
     )
 
 
+@pytest.mark.faults
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows limits no file's size")
 def test_a_real_limit_on_files_is_one_line_each() -> None:
     program = """

@@ -97,13 +97,29 @@ def test_a_stopped_training_ends_with_the_same_bits(arrays: Arrays, at: int) -> 
     assert not {"run.lock", "owner.txt"} & {path.name for path in got.path.iterdir()}
 
 
-def test_stopped_between_two_points_of_the_curve(arrays: Arrays) -> None:
-    options = {"set": {**STEPS, "train.iterations": 110}}  # a point at each second step
+class Copies(Observer):
+    """A run's folder as a kill in a step would leave it."""
+
+    def __init__(self, run: Path, at: int) -> None:
+        self.run, self.at = run, at
+
+    def step(self, done: int) -> None:
+        if done == self.at:
+            shutil.copytree(self.run, "killed")
+
+
+def test_stopped_twice_between_two_points_of_the_curve(arrays: Arrays) -> None:
+    """The points before are in the file and in the checkpoint each time, though none was added since."""
+    options = {"set": {**STEPS, "train.iterations": 201}}  # a point at each third step
     want = train(arrays, "whole", **options)
-    got = resume(stop(arrays, "stopped", 51, **options), data=arrays)
-    check_same(got.path, want.path)
-    assert [row[0] for row in curve(got.path)][24:28] == ["48", "50", "52", "54"]
-    assert (np.diff(got.metrics["seconds"]) > 0).all()  # its clock goes on, too
+    run = stop(arrays, "stopped", 49, **options)
+    with pytest.raises(Stopped):
+        resume(run, data=arrays, observers=[Copies(run, 50), Signals(50)])
+    assert [row[0] for row in curve(Path("killed"))[-2:]] == ["45", "48"]
+    for each in (run, Path("killed")):
+        got = resume(each, data=arrays)
+        check_same(got.path, want.path)
+        assert (np.diff(got.metrics["seconds"]) > 0).all()  # its clock goes on, too
 
 
 def test_stopped_three_times_over(arrays: Arrays) -> None:

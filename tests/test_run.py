@@ -327,7 +327,7 @@ def test_tensorboard_on_a_full_disk_is_one_line(
         log.end()
 
     assert refusal(logged) == (
-        "disk full: tensorboard in 'a-run' found no room; there are 12 bytes now; make room, or give a --run in "
+        "disk full: tensorboard in 'a-run' found no room (free now: 12 bytes); make room, or give a --run in "
         "another place"
     )
 
@@ -539,11 +539,11 @@ def test_metrics_of_another_neocog_have_all_columns(directory: RunDirectory) -> 
         (HEAD.replace("train_loss", "loss") + f"\n{ROW}\n", "it has no column train_loss"),
         (f"{HEAD}\n{ROW}\n1,0.5,1.25\n", "line 3 has 3 values, not 10"),
         (f"{HEAD}\n{ROW},7\n", "line 2 has 11 values, not 10"),
-        (f"{HEAD}\n{ROW}\n\n{ROW}\n", "line 3 has 0 values, not 10"),
+        (f"{HEAD}\n{ROW}\n\n{ROW}\n", "line 3 has 1 values, not 10"),
         (f"{HEAD}\n{ROW.replace('2.3', 'two')}\n", "line 2: train_loss is 'two', which is no number"),
         (f"{HEAD}\n{ROW.replace('2.3', '')}\n", "line 2: train_loss is '', which is no number"),
         (f"{HEAD}\n{ROW.replace('2.5', 'x')}\n", "line 2: batch_loss is 'x', which is no number"),
-        (f'{HEAD}\n"{ROW}\n', "unexpected end of data"),
+        (f'{HEAD}\n"{ROW}\n', "line 2: step is '\"1', which is no number"),
     ],
 )
 def test_damaged_metrics_are_one_line(directory: RunDirectory, text: str, why: str) -> None:

@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import nn
 
+from neocog.errors import RunError
 from neocog.optim import build_optimizer
 from neocog.snapshots import Snapshot, copied, found_under, put_state, put_weights, state_of, weights_of
 
@@ -69,6 +70,21 @@ def test_a_training_put_back_goes_on_to_the_same_bits(name: str, dtype: torch.dt
         got = state_of(second)[key]
         assert torch.equal(got, value), key
         assert (got.dtype, got.stride()) == (value.dtype, value.stride()), key
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_a_memory_that_lacks_a_part_is_refused(name: str) -> None:
+    model = Counting()
+    optimizer = build_optimizer(model, name, **OPTIMIZERS[name])
+    steps(model, optimizer, 0, 1)
+    whole = copied(state_of(optimizer), "")
+    state = {key.removeprefix("."): value for key, value in whole.items()}
+    put_state(optimizer, state)  # all that torch keeps is known, under the names that it has today
+    alone = [key for key in state if sum(other.split(".")[0] == key.split(".")[0] for other in state) == 1]
+    for key in set(state) - set(alone):  # a parameter without any memory is one that has got no gradient yet
+        with pytest.raises(RunError) as caught:
+            put_state(optimizer, {other: value for other, value in state.items() if other != key})
+        assert str(caught.value) == f"the checkpoint's optimizer has lost its '{key}'; train again"
 
 
 def test_names_tell_what_belongs_to_whom() -> None:

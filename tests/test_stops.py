@@ -162,7 +162,7 @@ def test_while_data_is_read_there_is_no_run_yet(
         os.kill(os.getpid(), number)
 
     before = sorted(Path().iterdir())
-    monkeypatch.setattr("neocog.workflow.open_data", reading)
+    monkeypatch.setattr("neocog.insight.ready.open_data", reading)
     assert cli("train", "--data", shapes) == Answer(status, "", "")
     assert sorted(Path().iterdir()) == before
 

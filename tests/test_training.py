@@ -6,6 +6,7 @@ import hashlib
 import math
 import subprocess
 import sys
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,6 @@ from neocog.data.dataset import Split
 from neocog.device import Compute
 from neocog.errors import DeviceError, RecipeError, TrainingError
 from neocog.layers import parse
-from neocog.memory import Room
 from neocog.optim import WeightAverage
 from neocog.recipe import Recipe
 from neocog.snapshots import Snapshot
@@ -259,8 +259,7 @@ images = random.integers(0, 90, (40, 8, 8), dtype=np.uint8)
 images[labels == 0, :4] += 120
 images[labels == 1, 4:] += 120
 changes = {"train.iterations": 6, "loader.batch_size": 8, "dataset.augment.rotate": 10, "train.device": "cpu"}
-for seed in (0, 1):
-    neocog.train("fast", data=(images, labels), set=changes, model=sys.argv[1], seed=seed, run=f"elsewhere-{seed}")
+neocog.train("fast", data=(images, labels), set=changes, model=sys.argv[1], seed=0, run="elsewhere", figures=False)
 """
 
 
@@ -268,11 +267,9 @@ def test_two_processes_give_the_same_bits(arrays: Arrays) -> None:
     text = "conv 4 3 same bias=no | maxpool 2 | batchnorm | relu | dropout 0.1 | flatten | linear classes"
     subprocess.run([sys.executable, "-c", SCRIPT, text], check=True, capture_output=True, timeout=120, env=ENVIRONMENT)
     changes = {"train.iterations": 6, "loader.batch_size": 8, "dataset.augment.rotate": 10, "train.device": "cpu"}
-    run = neocog.train("fast", data=arrays, set=changes, model=text, seed=0, run="here")
-    weights = (run.path / "weights.safetensors").read_bytes()
-    assert weights == Path("elsewhere-0/weights.safetensors").read_bytes()
-    assert weights != Path("elsewhere-1/weights.safetensors").read_bytes()
-    assert (run.path / "split.json").read_bytes() == Path("elsewhere-0/split.json").read_bytes()
+    run = neocog.train("fast", data=arrays, set=changes, model=text, seed=0, run="here", figures=False)
+    for name in ("weights.safetensors", "split.json"):
+        assert (run.path / name).read_bytes() == (Path("elsewhere") / name).read_bytes()
 
 
 # ---------------------------------------------------------------------------------------------------- the average
@@ -590,10 +587,11 @@ def test_weights_that_the_last_step_spoils_are_not_measured(arrays: Arrays, with
     spoils = SpoilsAt(6, lambda: spoil(model[0].weight))
     validation = split(arrays, 9) if with_validation else None
     said = refused(model, split(arrays), {}, validation=validation, observers=[points, spoils])
-    assert said == (
-        "weights in '0.weight' are infinite or nan after step 6 of 6 (optimizer.lr = 0.1; batch 1 of 5 in epoch 2); "
-        + MEND
-    )
+    # All was fine when it was measured after step 5; else nobody has looked before the end.
+    where = " (optimizer.lr = 0.1; batch 1 of 5 in epoch 2)"
+    if not with_validation:
+        where = ", since one of the steps 1 to 6 (optimizer.lr = 0.1)"
+    assert said == f"weights in '0.weight' are infinite or nan after step 6 of 6{where}; {MEND}"
     assert len(points.all) == (5 if with_validation else 6)
     assert all(point.validation_loss is None or math.isfinite(point.validation_loss) for point in points.all)
 
@@ -693,7 +691,7 @@ ENDS = [
 def test_running_out_of_memory_names_the_batch_and_suggests_one(
     arrays: Arrays, error: Exception, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("neocog.memory.room", lambda device: Room(10_000, 20_000))
+    monkeypatch.setattr("neocog.memory.free_memory", lambda device: 10_000)
     diary = Diary()
     with pytest.raises(DeviceError) as caught:
         fit(Hungry(error), split(arrays), recipe(), SCALING, CPU, observers=[diary])
@@ -704,7 +702,22 @@ def test_running_out_of_memory_names_the_batch_and_suggests_one(
         "0.0 MB were free)"
     )
     assert diary.events[-1] == ("end",)
-    assert caught.value.__cause__ is None and caught.value.__context__ is None
+    assert caught.value.__suppress_context__
+
+
+def test_what_a_step_has_computed_is_let_go_where_memory_ends(arrays: Arrays) -> None:
+    held: list[weakref.ref[Tensor]] = []
+
+    class Holds(Hungry):
+        def forward(self, x: Tensor) -> Tensor:
+            large = x * 2
+            held.append(weakref.ref(large))
+            return super().forward(large)
+
+    with pytest.raises(DeviceError) as caught:
+        fit(Holds(MemoryError()), split(arrays), recipe(), SCALING, CPU)
+    assert caught.value.__suppress_context__
+    assert [each() for each in held] == [None, None]  # in training, and on three pictures for the advice
 
 
 def test_another_error_of_the_network_stays_what_it_is(arrays: Arrays) -> None:
@@ -712,25 +725,20 @@ def test_another_error_of_the_network_stays_what_it_is(arrays: Arrays) -> None:
         fit(Hungry(RuntimeError("mat1 and mat2 shapes cannot be multiplied")), split(arrays), recipe(), SCALING, CPU)
 
 
-def test_a_training_that_won_t_fit_is_told_before_and_refused_where_it_can_t(
-    arrays: Arrays, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_training_that_likely_won_t_fit_is_told_before(arrays: Arrays, monkeypatch: pytest.MonkeyPatch) -> None:
     model, data = network(), split(arrays)
     before, state = bits(model), torch.get_rng_state()
-    monkeypatch.setattr("neocog.memory.room", lambda device: Room(10**9, 10**9))
+    monkeypatch.setattr("neocog.memory.free_memory", lambda device: 10**9)
     assert memory_notes(model, data, recipe(), CPU) == []
-    monkeypatch.setattr("neocog.memory.room", lambda device: Room(10_000, 10**9))
+    monkeypatch.setattr("neocog.memory.free_memory", lambda device: 10_000)
     (note,) = memory_notes(model, data, recipe(), CPU)
     assert note.startswith("batches of 8 pictures need about 0.0 MB of memory to train on and 0.0 MB are free, so the ")
-    monkeypatch.setattr("neocog.memory.room", lambda device: Room(5_000, 5_000))
-    with pytest.raises(DeviceError, match=r"^batches of 8 pictures need at least 0\.0 MB of memory to train on, and "):
-        memory_notes(model, data, recipe(), CPU)
     assert bits(model) == before
     assert torch.equal(torch.get_rng_state(), state)
-    monkeypatch.setattr("neocog.memory.room", lambda device: None)  # neither Linux nor CUDA
+    monkeypatch.setattr("neocog.memory.free_memory", lambda device: None)  # neither Linux nor CUDA
     assert memory_notes(model, data, recipe(), CPU) == []
     fails = Hungry(RuntimeError("no"), most=0)
-    monkeypatch.setattr("neocog.memory.room", lambda device: Room(0, 0))
+    monkeypatch.setattr("neocog.memory.free_memory", lambda device: 0)
     assert memory_notes(fails, data, recipe(), CPU) == []
 
 

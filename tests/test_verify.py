@@ -99,7 +99,8 @@ def test_from_one_checkpoint_to_the_next(arrays: Arrays) -> None:
     assert only.kept == only.again
     now = neocog.device.environment()
     assert str(found) == (
-        f"the same bits: run 'run' trained again from step 3 to 6; SHA-256: checkpoint of step 6 {only.kept[:12]}\n"
+        "the same bits: run 'run' trained again from step 3 to 6; SHA-256 of all but seconds: checkpoint of step 6 "
+        f"{only.kept[:12]}\n"
         f"1 thread, float32 on cpu, torch {torch.__version__}, {now['cpu']}"
     )
     assert json.loads(json.dumps(found.as_dict())) == {
@@ -173,7 +174,7 @@ def test_one_other_bit_at_the_start_is_named_at_the_end(arrays: Arrays) -> None:
     (only,) = found.compared
     first = str(found).splitlines()[0]
     assert first.startswith(
-        "NOT the same bits: run 'run' trained again from step 3 to 6; SHA-256: checkpoint of step 6 "
+        "NOT the same bits: run 'run' trained again from step 3 to 6; SHA-256 of all but seconds: checkpoint of step 6 "
         f"{only.kept[:12]} came out as {only.again[:12]}, in "
     )
     assert first.endswith(f" and {len(found.differing) - 5} more")
@@ -240,7 +241,8 @@ def test_digests_by_hand() -> None:
     bits = {"threads": 2, "precision": "float32", "device": "cuda", "torch": "2.0", "cpu": "a", "gpu": "b"}
     text = str(Verification(Path("r"), 0, (same, found), bits))
     assert text == (
-        f"NOT the same bits: run 'r' trained again from step 0 to 3; SHA-256: checkpoint of step 3 {same.kept[:12]}; "
+        "NOT the same bits: run 'r' trained again from step 0 to 3; SHA-256 of all but seconds: checkpoint of step 3 "
+        f"{same.kept[:12]}; "
         f"checkpoint of step 3 {found.kept[:12]} came out as {found.again[:12]}, in c, b\n"
         "2 threads, float32 on cuda, torch 2.0, b"
     )
@@ -274,6 +276,23 @@ def test_what_cannot_be_verified_is_one_line(arrays: Arrays) -> None:
     assert refusal(RunError, run, data=arrays) == (
         "run 'run' has no checkpoint to compare with; finish it with `neocog resume run`, and verify it then"
     )
+
+
+def test_a_run_that_went_on_with_force_is_not_one_training(arrays: Arrays) -> None:
+    run = stop(arrays, "run", 3)
+    recipe = run / "recipe.toml"
+    recipe.write_text(recipe.read_text().replace("iterations = 9", "iterations = 8"))
+    options = {"data": arrays, "figures": False, "tell": lambda text: None}
+    with pytest.raises(Stopped):
+        resume(run, force=True, observers=[Signals(5)], **options)
+    assert refusal(RunError, run, data=arrays) == (
+        "run 'run' can't be verified: train.iterations is 8 and was 9; it went on with --force, and is no longer one "
+        "training"
+    )
+    with pytest.raises(Stopped):
+        resume(run, observers=[Signals(7)], **options)
+    found = verified(run, data=arrays)  # from the second checkpoint to the third all was the same
+    assert (found.same, found.from_step, found.to_step) == (True, 5, 7)
 
 
 def test_a_damaged_checkpoint_is_named_with_the_mend_that_helps(arrays: Arrays) -> None:

@@ -6,9 +6,10 @@ import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import MISSING, dataclass, fields
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -55,6 +56,34 @@ class Point:
     validation_accuracy: float | None = None
     batch_loss: float | None = None
     batch_accuracy: float | None = None
+
+
+def columns(text: str) -> dict[str, np.ndarray[Any, Any]]:
+    """The points that metrics.csv has as text: for each field of `Point` its values, nan where there are none.
+
+    Raises ValueError naming what is wrong with the text.
+    """
+    if not text.endswith("\n"):
+        raise ValueError("its end is missing" if text else "it is empty")
+    head, *rows = [line.split(",") for line in text.splitlines()]  # names and numbers, nothing between quotes
+    for field in fields(Point):
+        if field.default is MISSING and field.name not in head:
+            raise ValueError(f"it has no column {field.name}")
+    if not rows:
+        raise ValueError("it has no points")
+    for place, row in enumerate(rows):  # all of them before memory is taken for as many
+        if len(row) != len(head):
+            raise ValueError(f"line {place + 2} has {len(row)} values, not {len(head)}")
+    found = {field.name: np.full(len(rows), math.nan) for field in fields(Point)}
+    found |= {name: np.empty(len(rows)) for name in head}
+    optional = {field.name for field in fields(Point) if field.default is not MISSING}
+    for place, row in enumerate(rows):
+        for name, value in zip(head, row, strict=True):
+            try:
+                found[name][place] = math.nan if name in optional and not value else float(value)
+            except ValueError:
+                raise ValueError(f"line {place + 2}: {name} is '{value}', which is no number") from None
+    return found
 
 
 class Curve:
@@ -104,8 +133,8 @@ class Curve:
     def put(self, tensors: Mapping[str, Tensor], numbers: Mapping[str, Any]) -> None:
         """Goes on with these sums; the clock, too."""
         self.losses, self.correct = (list(tensors[key]) if key in tensors else [] for key in ("losses", "correct"))
-        self.seen, self.batch = numbers["seen"], numbers["batch"]
-        self.began = time.perf_counter() - numbers["seconds"]
+        self.seen, self.batch = int(numbers["seen"]), int(numbers["batch"])
+        self.began = time.perf_counter() - float(numbers["seconds"])
 
     def point(self, done: int, plan: Plan, rate: float, measured: tuple[float, float] | None) -> Point:
         """The point after so many steps, where the sums begin anew."""
@@ -131,6 +160,7 @@ class Soundness:
 
     def __init__(
         self,
+        first: int,  # the steps that were done before, after which all was finite
         curve: Curve,
         spoilt: Callable[[], str | None],  # what else holds a number that isn't finite
         plan: Plan,
@@ -141,7 +171,7 @@ class Soundness:
         recipe: Recipe,
         compute: Compute,
     ) -> None:
-        self.curve, self.spoilt, self.plan, self.batches = curve, spoilt, plan, batches
+        self.fine, self.curve, self.spoilt, self.plan, self.batches = first, curve, spoilt, plan, batches
         self.factor, self.class_weights, self.names = factor, class_weights, names
         self.full = recipe.optimizer.lr
         self.precise = " or --precision float32" if compute.precision == "bf16" else ""
@@ -151,8 +181,12 @@ class Soundness:
         if (fault := self.curve.fault(done)) is not None:
             step, loss = fault
             raise TrainingError(f"the loss {self._told(step, loss)}")
-        if state and (spoilt := self.spoilt()) is not None:
-            raise TrainingError(f"{spoilt} are infinite or nan after {self._where(done)}; {self._mend()}")
+        if not state:
+            return
+        if (spoilt := self.spoilt()) is not None:
+            where = self._where(done) if done - self.fine <= 1 else self._among(self.fine + 1, done)
+            raise TrainingError(f"{spoilt} are infinite or nan after {where}; {self._mend()}")
+        self.fine = done
 
     def _told(self, step: int, loss: float) -> str:
         where = f"{loss} at {self._where(step)}"
@@ -178,6 +212,11 @@ class Soundness:
             more = f" and {len(chosen) - len(names)} more" if len(chosen) > len(names) else ""
             place += f": {', '.join(names)}{more}"
         return f"step {step} of {plan.total_steps} ({rate}; {place})"
+
+    def _among(self, first: int, last: int) -> str:
+        # A ReLU makes 0 of a nan, so no loss told, and which of these steps and batches it was nobody knows.
+        steps = f"since one of the steps {first} to {last}"
+        return f"step {last} of {self.plan.total_steps}, {steps} (optimizer.lr = {self.full:g})"
 
     def _labels(self, step: int) -> Tensor:
         return self.batches.labels[self.batches.places(step - 1).to(self.batches.labels.device)]

@@ -45,6 +45,18 @@ def cause(error: BaseException | None) -> OSError | None:
     return error
 
 
+def check_writable(place: Path) -> None:
+    """Raises OSError when nothing can be made at `place`, going by itself or the nearest folder above that is there."""
+    folder = place
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    if not folder.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
+    if not os.access(folder, os.W_OK | os.X_OK, effective_ids=os.access in os.supports_effective_ids):
+        number = errno.EROFS if is_read_only(folder) else errno.EACCES
+        raise OSError(number, os.strerror(number))
+
+
 def is_read_only(folder: Path) -> bool:
     """Whether the disk of a folder can only be read, by whomever; False where the system doesn't tell."""
     try:
@@ -111,8 +123,9 @@ def full(what: str, place: Path, needs: int | None, then: str, error: OSError | 
         return f"disk full: {what} in '{place}' {needed}, and nobody knows how much there is; make room{then}"
     if needs is not None and there < needs:
         return f"disk full: {what} in '{place}' {needed} and there are {megabytes(there)}; make room{then}"
-    found = "found no room" if needs is None else f"{needed} and found no room"  # others may have left since
-    return f"disk full: {what} in '{place}' {found}; there are {megabytes(there)} now; make room{then}"
+    # By now others may have left, and so has what was written of it: the room says little, but may say all.
+    found = "found no room" if needs is None else f"{needed} and found no room"
+    return f"disk full: {what} in '{place}' {found} (free now: {megabytes(there)}); make room{then}"
 
 
 def too_little(what: str, place: Path, needs: int, largest: int, then: str) -> str | None:

@@ -21,6 +21,7 @@ from neocog.networks import Model, build, refuse_foreign_code
 from neocog.predict import Classifier
 from neocog.recipe import Recipe
 from neocog.render.runs import train_text
+from neocog.results import Results
 from neocog.run import RunDirectory
 from neocog.untrusted import content_of, json_object
 
@@ -53,12 +54,13 @@ class Run:
         return self.directory.read_recipe()
 
     @cached_property
-    def results(self) -> dict[str, Any]:
+    def results(self) -> Results:
         """The figures of results.json as the training measured them, which are also what `neocog train --json` prints.
 
         Its losses stay those of temperature 1; `test` and `validation` have those after `neocog.calibrate`.
         """
-        return {"run": str(self.path), **self.directory.read_results()}
+        found = self.directory.read_results()
+        return Results({"run": str(self.path), **found}, found.path)
 
     @cached_property
     def metrics(self) -> dict[str, np.ndarray[Any, Any]]:
@@ -129,7 +131,8 @@ class Run:
             raise RunError(f"'{self.path / 'predictions.npz'}' can't be read: {error}; train again") from None
 
     def __str__(self) -> str:
-        return train_text({**self.results, "test_openings": self.test_openings, "calibration": self.calibration})
+        more = {"test_openings": self.test_openings, "calibration": self.calibration}
+        return train_text(Results({**self.results, **more}, self.results.path))
 
     def _repr_html_(self) -> str:
         from neocog.render.html import run_html  # which takes as long to import as a run to open

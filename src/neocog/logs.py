@@ -35,6 +35,8 @@ class MetricsLog(Observer):
         return self._text
 
     def remember(self, what: str) -> None:
+        if not isinstance(what, str):  # in a checkpoint that somebody else has made
+            raise TypeError(f"metrics.csv is {what!r}")
         self._text = what
 
     def _add(self, row: Iterable[str]) -> None:

@@ -1,12 +1,12 @@
 """Running out of memory, on a CPU or a GPU, in words that help; and whether that can be known beforehand.
 
 Linux promises memory that it doesn't have, and ends whoever uses too much of it without a word. So what a training
-needs is held against what there is before it starts. Nothing here imports torch by itself.
+needs is held against what is free before it starts; that is an estimate, and so a remark at most. Nothing here imports
+torch by itself.
 """
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -30,14 +30,6 @@ _SPARE = 0.8  # how much of the free memory a batch size that is suggested may t
 
 
 @dataclass(frozen=True)
-class Room:
-    """Bytes of memory: what is free, and all that there is, with what is kept on the disk."""
-
-    free: int
-    total: int
-
-
-@dataclass(frozen=True)
 class Need:
     """Bytes that a training takes besides its data and its weights.
 
@@ -48,10 +40,6 @@ class Need:
     kept: int
     largest: int
     picture: int
-
-    def least(self, batch: int) -> int:
-        """What is surely taken at once: what is kept of each picture, and a gradient for each weight."""
-        return self.weights + batch * self.kept
 
     def likely(self, batch: int) -> int:
         """What is taken at most, about.
@@ -75,83 +63,76 @@ def out_of_memory(error: BaseException) -> bool:
     return isinstance(error, _ERRORS) and bool(_WORDS.search(str(error)))
 
 
-def room(device: torch.device, root: Path = Path("/")) -> Room | None:
-    """The memory of a device; None where nothing tells. On Linux what limits this process counts, too."""
+def free_memory(device: torch.device, root: Path = Path("/")) -> int | None:
+    """The bytes that are free on a device; None where nothing tells. On Linux the limits of containers count, too."""
     if device.type == "cuda":
         import torch
 
-        free, total = torch.cuda.mem_get_info(device)
-        return Room(free + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device), total)
+        free: int = torch.cuda.mem_get_info(device)[0]
+        return free + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
     table = _table(root / "proc/meminfo")
-    if device.type != "cpu" or not {"MemAvailable", "MemTotal"} <= set(table):
+    if device.type != "cpu" or "MemAvailable" not in table:
         return None
-    free = 1024 * (table["MemAvailable"] + table.get("SwapFree", 0))
-    total = 1024 * (table["MemTotal"] + table.get("SwapTotal", 0))
-    for limit, used in (*_group_limits(root, 1024 * table.get("SwapTotal", 0)), *_address_limit(root)):
-        free, total = min(free, limit - used), min(total, limit)
-    return Room(max(free, 0), total)
+    swap = 1024 * table.get("SwapFree", 0)
+    return max(0, swap + min([1024 * table["MemAvailable"], *_left_by_groups(root)]))
 
 
 def need_of(forward: Callable[[Tensor], Tensor], model: nn.Module, x_NCHW: Tensor) -> Need:
     """What training takes, from what one forward pass of a few pictures keeps for its backward pass."""
     import torch
 
-    own = {parameter.untyped_storage()._cdata for parameter in model.parameters()}
+    own = {tensor.untyped_storage()._cdata for tensor in (*model.parameters(), *model.buffers())}
     kept: dict[int, tuple[Tensor, int]] = {}  # the tensors, too: a freed one's number may come again
 
-    def keep(tensor: Tensor) -> Tensor:
+    def keep(tensor: Tensor) -> None:  # nothing is given back: a tensor that its own graph holds would stay for ever
         # What isn't as many as the pictures, such as weights rounded to bf16, doesn't grow with the batch.
         if tensor.ndim and len(tensor) == len(x_NCHW):
             if tensor.is_mkldnn:  # has no storage to ask
                 kept[id(tensor)] = tensor, tensor.numel() * tensor.element_size()
             elif (number := tensor.untyped_storage()._cdata) not in own:
                 kept[number] = tensor, tensor.untyped_storage().nbytes()
-        return tensor
 
-    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-        answer = forward(x_NCHW)
-        torch.log_softmax(answer, 1)
-    sizes = [size // len(x_NCHW) for _, size in kept.values()]
+    try:
+        with torch.autograd.graph.saved_tensors_hooks(keep, lambda nothing: nothing):
+            torch.log_softmax(forward(x_NCHW), 1)
+        sizes = [size // len(x_NCHW) for _, size in kept.values()]
+    finally:
+        kept.clear()  # which the graph holds, too
     weights = sum(parameter.nbytes for parameter in model.parameters())
     return Need(weights, sum(sizes), max(sizes, default=0), x_NCHW.nbytes // len(x_NCHW))
 
 
-def doubts(batch: int, shape: tuple[int, int, int], need: Need, there: Room, smallest: int = 1) -> tuple[bool, str]:
-    """Whether batches of that size can't be trained on at all, and a remark; an empty one where all seems well."""
-    if need.least(batch) > there.total:
-        least, total = in_words(need.least(batch)), in_words(there.total)
-        text = f"{_pictures(batch)} need at least {least} of memory to train on, and there are {total} in all"
-        return True, f"{text}; {advice(batch, shape, need, there, smallest)}"
-    if need.likely(batch) > there.free:
-        likely, free = in_words(need.likely(batch)), in_words(there.free)
-        text = f"{_pictures(batch)} need about {likely} of memory to train on and {free} are free"
-        mend = advice(batch, shape, need, there, smallest)
-        return False, f"{text}, so the training may be killed without a word; {mend}"
-    return False, ""
+def doubt(batch: int, shape: tuple[int, int, int], need: Need, free: int, smallest: int = 1) -> str | None:
+    """A remark where batches of that size likely need more memory than is free."""
+    likely = need.likely(batch)
+    if likely <= free:
+        return None
+    text = f"{_pictures(batch)} need about {in_words(likely)} of memory to train on and {in_words(free)} are free"
+    return f"{text}, so the training may be killed without a word; {advice(batch, shape, need, free, smallest)}"
 
 
 def refusal(
-    batch: int, shape: tuple[int, int, int], device: object, need: Need | None, there: Room | None, smallest: int = 1
+    batch: int, shape: tuple[int, int, int], device: object, need: Need | None, free: int | None, smallest: int = 1
 ) -> str:
     """The line for a training that has run out of memory."""
-    return f"out of memory on {device} with {_pictures(batch)}; {advice(batch, shape, need, there, smallest)}"
+    return f"out of memory on {device} with {_pictures(batch)}; {advice(batch, shape, need, free, smallest)}"
 
 
-def advice(batch: int, shape: tuple[int, int, int], need: Need | None, there: Room | None, smallest: int = 1) -> str:
+def advice(batch: int, shape: tuple[int, int, int], need: Need | None, free: int | None, smallest: int = 1) -> str:
     """What to try: a smaller batch, or smaller pictures where no batch is small enough.
 
     The batch is the largest power of two below the present one of which `need` says that it takes no more than four
     fifths of the free memory; where nothing is known of the need, or it should have fitted, that below half of it.
     """
     size = _power_of_two_below(batch)
-    if need is None or there is None or need.likely(batch) <= there.free:
+    if need is None or free is None or need.likely(batch) <= free:
         size = _power_of_two_below(batch // 2 + 1)
         why = "at most half as much"
     else:
-        while size >= smallest and need.likely(size) > _SPARE * there.free:
+        while size >= smallest and need.likely(size) > _SPARE * free:
             size //= 2
-        why = f"about {in_words(need.likely(size))} where {in_words(there.free)} were free"
-    if size >= max(smallest, 1):
+        why = f"about {in_words(need.likely(size))} where {in_words(free)} were free"
+    if size >= smallest:
         return f"train with --set loader.batch_size={size} ({why})"
     _, height, width = shape
     smaller = f"{max(1, height // 2)}" if height == width else f"[{max(1, height // 2)},{max(1, width // 2)}]"
@@ -194,8 +175,8 @@ def _number(path: Path) -> int | None:
         return None
 
 
-def _group_limits(root: Path, swap: int) -> Iterator[tuple[int, int]]:
-    """The limit of each control group that this process is in and what the group uses of it, caches aside."""
+def _left_by_groups(root: Path) -> Iterator[int]:
+    """What each control group that this process is in has left of its limit; caches are given up in need."""
     try:
         lines = (root / "proc/self/cgroup").read_text(encoding="utf-8").splitlines()
     except OSError:
@@ -212,19 +193,4 @@ def _group_limits(root: Path, swap: int) -> Iterator[tuple[int, int]]:
             limit, used = (_number(each / name) for name in names)
             if limit is not None and used is not None:
                 caches = _table(each / "memory.stat")
-                yield limit + swap, used - caches.get("active_file", 0) - caches.get("inactive_file", 0)
-
-
-def _address_limit(root: Path) -> Iterator[tuple[int, int]]:
-    """The limit of `ulimit -v` and what this process has of it."""
-    try:
-        import resource
-    except ImportError:  # Windows
-        return
-    limit = resource.getrlimit(resource.RLIMIT_AS)[0]
-    try:
-        pages = int((root / "proc/self/statm").read_text(encoding="ascii").split()[0])
-    except (OSError, ValueError, IndexError):
-        return
-    if limit != resource.RLIM_INFINITY:
-        yield limit, pages * os.sysconf("SC_PAGE_SIZE")
+                yield limit - used + caches.get("active_file", 0) + caches.get("inactive_file", 0)

@@ -58,8 +58,8 @@ class PublishedLog(Observer):
         return {"openings": self.openings, "lines": self.lines, "last": self._last, "sum": self._sum}
 
     def remember(self, what: dict[str, Any]) -> None:
-        self.openings, self.lines = what["openings"], list(what["lines"])
-        self._last, self._sum = what["last"], what["sum"]
+        self.openings, self.lines = int(what["openings"]), list(what["lines"])
+        self._last, self._sum = int(what["last"]), float(what["sum"])
 
     def record(self, test_accuracy: float | None) -> dict[str, Any]:
         """What the lesson measures: `accuracy`, on `part`, the log, and how often this opened the test part.

@@ -118,9 +118,11 @@ def verify(
         start = read[0][0] if len(read) == 2 else None
         with _ready(directory, [facts for _, facts in read], data, model, progress, tell) as ready:
             if ready.changes:
-                raise RunError(
-                    f"run '{place}' can't be verified: {'; '.join(ready.changes)}; put back what was changed"
+                forced = len(read) == 2 and read[0][1] != read[1][1]
+                mend = (
+                    "it went on with --force, and is no longer one training" if forced else "put back what was changed"
                 )
+                raise RunError(f"run '{place}' can't be verified: {'; '.join(ready.changes)}; {mend}")
             log = MetricsLog(RunDirectory(Path(scratch)))
             keeper = _Again(read[-1][0].done if read else None, ends_there=not ended)
             with suppress(_Reached):

@@ -22,12 +22,9 @@ Files are written to a temporary name beside their own and then renamed, so that
 
 from __future__ import annotations
 
-import csv
-import errno
 import hashlib
 import itertools
 import json
-import math
 import os
 import platform
 import shlex
@@ -35,7 +32,6 @@ import shutil
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import MISSING, fields
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -43,27 +39,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from neocog import disk
-from neocog.curve import Point
+from neocog.curve import columns
 from neocog.errors import RunError
 from neocog.recipe import Recipe
-from neocog.untrusted import (
-    MOST_UNPACKED,
-    MOST_WEIGHTS,
-    Unreadable,
-    arrays_of,
-    content_of,
-    fault_in,
-    is_count,
-    is_number,
-    is_share,
-    is_table,
-    is_text,
-    is_truth,
-    json_object,
-    list_of,
-    none_or,
-    tensors_of,
-)
+from neocog.results import Results, check_results
+from neocog.untrusted import MOST_UNPACKED, MOST_WEIGHTS, Unreadable, arrays_of, content_of, json_object, tensors_of
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -74,40 +54,6 @@ _ANSWERS = {  # of a study, whose folder may be taken for a run
     "comparison.json": "comparison, not a run; give one of its runs, which comparison.json there names",
     "sweep.json": "sweep, not a run; give one of its runs, which sweep.json there names",
     "reproduction.json": f"reproduction, not a run; give one of its runs, which lie in '{RUNS / 'seeds'}'",
-}
-
-_RESULTS = {
-    **dict.fromkeys(("recipe", "data", "device", "precision"), is_text),
-    **dict.fromkeys(("seed", "parameters", "train_pictures", "steps", "steps_per_epoch", "threads"), is_count),
-    **dict.fromkeys(("val_accuracy", "test_accuracy"), none_or(is_share)),
-    **dict.fromkeys(("val_interval", "test_interval"), none_or(list_of(is_share, 2))),
-    **dict.fromkeys(("val_loss", "test_loss"), none_or(is_number)),
-    **dict.fromkeys(("val_pictures", "test_pictures"), none_or(is_count)),
-    "train_seconds": is_number,
-    "notes": list_of(is_text),
-}
-_LATER_RESULTS = {  # which runs of an older neocog don't have
-    "classes": is_count,
-    "train_counts": list_of(is_count),
-    "open_test": is_truth,
-    "test_openings": is_count,
-    "as_published": none_or(is_table),
-    "weights_sha256": is_text,
-}
-_LESSON = {
-    "accuracy": none_or(is_share),
-    "part": ("test", "train").__contains__,
-    "dropout": is_truth,
-    "train_accuracy": none_or(is_share),
-    "faults": list_of(is_text),
-    "log": list_of(is_table),
-}
-_LATER_LESSON = {
-    "openings": is_count,
-    "twin": none_or(is_text),
-    "reported": none_or(is_share),
-    "at_least": is_truth,
-    "changed": list_of(is_text),
 }
 
 
@@ -129,7 +75,7 @@ class RunDirectory:
                 raise _taken(place, option)
             if place.is_symlink() and not place.exists():
                 raise RunError(f"'{place}' is a link to nothing; remove it, or give a {option} in another place")
-            _check_writable(place)
+            disk.check_writable(place)
         except OSError as error:
             raise cannot_write(place, error, option) from None
 
@@ -302,12 +248,14 @@ class RunDirectory:
             raise RunError(f"'{self.path / 'recipe.toml'}' has lost its [resolved] table; train again")
         return recipe
 
-    def read_results(self) -> dict[str, Any]:
-        """The figures. Raises RunError when one is missing or is no figure of its kind."""
-        found = self.read_json("results.json")
-        if fault := _fault_in(found):
-            raise RunError(f"'{self.path / 'results.json'}' can't be read: {fault}; train again")
-        return found
+    def read_results(self) -> Results:
+        """The figures. Raises RunError when one is no figure of its kind; see `Results` for one that is missing."""
+        found, path = self.read_json("results.json"), self.path / "results.json"
+        try:
+            check_results(found)
+        except Unreadable as error:
+            raise _unreadable(path, error) from None
+        return Results(found, path)
 
     def read_json(self, name: str) -> dict[str, Any]:
         """One JSON object. Raises RunError when the file is missing or damaged."""
@@ -324,8 +272,8 @@ class RunDirectory:
         """
         path = self.path / "metrics.csv"
         try:
-            return _columns(content_of(path).decode("utf-8"))
-        except (OSError, ValueError, csv.Error) as error:
+            return columns(content_of(path).decode("utf-8"))
+        except (OSError, ValueError) as error:
             raise _unreadable(path, error) from None
 
     def read_weights(self) -> dict[str, Tensor]:
@@ -380,18 +328,6 @@ def git_commit() -> str | None:
 def _git(*words: str) -> str:
     answer = subprocess.run(["git", *words], capture_output=True, text=True, timeout=5, check=True)
     return answer.stdout.strip()
-
-
-def _check_writable(place: Path) -> None:
-    """Raises OSError when nothing can be made at `place`, going by itself or the nearest folder above that is there."""
-    folder = place
-    while not folder.exists() and folder != folder.parent:
-        folder = folder.parent
-    if not folder.is_dir():
-        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
-    if not os.access(folder, os.W_OK | os.X_OK, effective_ids=os.access in os.supports_effective_ids):
-        number = errno.EROFS if disk.is_read_only(folder) else errno.EACCES
-        raise OSError(number, os.strerror(number))
 
 
 def _made(place: Path, option: str) -> Path:
@@ -454,40 +390,3 @@ def _json_object(line: bytes) -> dict[str, Any]:
         return json_object(line)
     except Unreadable:
         return {}
-
-
-def _fault_in(results: Mapping[str, Any]) -> str | None:
-    """What in results.json is missing or of a wrong kind, by damage or another program's doing."""
-    fault = fault_in(results, _RESULTS, _LATER_RESULTS)
-    if fault is None and results.get("as_published") is not None:
-        fault = fault_in(results["as_published"], _LESSON, _LATER_LESSON)
-    for part in ("val", "test"):
-        names = [f"{part}_{name}" for name in ("accuracy", "interval", "loss")]
-        if fault is None and len({results[name] is None for name in names}) > 1:
-            fault = f"of {', '.join(names)} some are null"
-    return fault
-
-
-def _columns(text: str) -> dict[str, np.ndarray[Any, Any]]:
-    """The columns of metrics.csv. Raises ValueError naming what is wrong with them."""
-    if not text.endswith("\n"):
-        raise ValueError("its end is missing" if text else "it is empty")
-    head, *rows = csv.reader(text.splitlines(), strict=True)
-    for field in fields(Point):
-        if field.default is MISSING and field.name not in head:
-            raise ValueError(f"it has no column {field.name}")
-    if not rows:
-        raise ValueError("it has no points")
-    for place, row in enumerate(rows):  # all of them before memory is taken for as many
-        if len(row) != len(head):
-            raise ValueError(f"line {place + 2} has {len(row)} values, not {len(head)}")
-    columns: dict[str, Any] = {field.name: np.full(len(rows), math.nan) for field in fields(Point)}
-    columns |= {name: np.empty(len(rows)) for name in head}
-    optional = {field.name for field in fields(Point) if field.default is not MISSING}
-    for place, row in enumerate(rows):
-        for name, value in zip(head, row, strict=True):
-            try:
-                columns[name][place] = math.nan if name in optional and not value else float(value)
-            except ValueError:
-                raise ValueError(f"line {place + 2}: {name} is '{value}', which is no number") from None
-    return columns

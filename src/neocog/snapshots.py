@@ -74,24 +74,29 @@ def put_state(optimizer: Optimizer, state: Mapping[str, Tensor]) -> None:
 
 
 def _refuse_other_state(optimizer: Optimizer, state: Mapping[str, Tensor]) -> None:
-    parameters = {str(number): parameter for number, parameter in enumerate(_parameters(optimizer))}
-    names: dict[str, set[str]] = {}
+    kinds = [_remembered_by(group) for group in optimizer.param_groups for _ in group["params"]]
+    own = {str(number): parameter for number, parameter in enumerate(_parameters(optimizer))}
     for key, value in state.items():
         number, _, name = key.partition(".")
-        parameter = parameters.get(number)
-        if name == "step":
-            fits = parameter is not None and value.numel() == 1 and value.is_floating_point()
-        else:
-            fits = parameter is not None and (value.shape, value.dtype) == (parameter.shape, parameter.dtype)
+        fits = number in own and name in kinds[int(number)]
+        if fits and name == "step":  # torch divides by what it makes of 0
+            fits = value.ndim == 0 and value.dtype == torch.float32 and bool(value >= 1)
+        elif fits:
+            fits = (value.shape, value.dtype) == (own[number].shape, own[number].dtype)
         if not fits:
             raise RunError(f"the checkpoint's optimizer is another one's: '{key}' has no place in it; train again")
-        names.setdefault(number, set()).add(name)
-    begin = 0
-    for group in optimizer.param_groups:
-        numbers = [str(begin + place) for place in range(len(group["params"]))]
-        begin += len(numbers)
-        if len({frozenset(names[number]) for number in numbers if number in names}) > 1:
-            raise RunError("the checkpoint's optimizer has lost a part of what it remembers; train again")
+    for number in {key.partition(".")[0] for key in state}:  # what got no gradient has no memory at all
+        if lost := sorted(name for name in kinds[int(number)] if f"{number}.{name}" not in state):
+            raise RunError(f"the checkpoint's optimizer has lost its '{number}.{lost[0]}'; train again")
+
+
+def _remembered_by(group: Mapping[str, Any]) -> set[str]:
+    """What torch's Adam, AdamW, Adadelta and SGD, and our Muon, keep for each parameter of a group."""
+    if "betas" in group:
+        return {"step", "exp_avg", "exp_avg_sq"}
+    if "rho" in group:
+        return {"step", "square_avg", "acc_delta"}
+    return {"momentum_buffer"} if group["momentum"] else set()
 
 
 def weights_of(model: nn.Module) -> dict[str, Tensor]:
@@ -101,12 +106,17 @@ def weights_of(model: nn.Module) -> dict[str, Tensor]:
 
 def put_weights(model: nn.Module, weights: Mapping[str, Tensor]) -> None:
     """Gives a model its parameters and buffers back, in place. Raises RunError for those of another one."""
-    own = weights_of(model)
-    for name in sorted({*own, *weights}):
-        if name not in own or name not in weights or own[name].shape != weights[name].shape:
+    put_tensors(weights_of(model), weights)
+
+
+def put_tensors(own: Mapping[str, Tensor], kept: Mapping[str, Tensor]) -> None:
+    """Copies tensors into those of the same names. Raises RunError where names, shapes or types differ."""
+    ours, theirs = ({name: (each.shape, each.dtype) for name, each in tensors.items()} for tensors in (own, kept))
+    for name in sorted({*own, *kept}):
+        if ours.get(name) != theirs.get(name):
             raise RunError(f"the checkpoint's weights are another network's: they differ in '{name}'; train again")
     with torch.no_grad():
-        for name, value in weights.items():
+        for name, value in kept.items():
             own[name].copy_(value)
 
 

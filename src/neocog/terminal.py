@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from neocog.ops.spec import times
+from neocog.untrusted import shown_lines
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -188,7 +189,7 @@ def convolved_text(found: Convolved, columns: int, *, colour: bool, every: bool 
         ("window", f"row {row}, column {column} of what comes out{loudness(found)}"),
     ]
     lines = [line for label, text in facts if text for line in labelled(label, text, columns)]
-    head = f"{found.picture} under {found.kernel.name}, {times(found.kernel.shape)}"
+    head = shown_lines(f"{found.picture} under {found.kernel.name}, {times(found.kernel.shape)}")
     heads = [filled(line, columns) for line in (head, f"{kind}; method {found.method}")]
     return "\n\n".join(["\n".join(heads), pictures, "\n".join(lines), *traces_text(found, columns, every)])
 

@@ -6,8 +6,9 @@ import copy
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
-from functools import partial, wraps
-from typing import Any, TypeVar, cast
+from functools import partial
+from traceback import clear_frames
+from typing import Any
 
 import torch
 from pydantic import BaseModel
@@ -26,7 +27,7 @@ from neocog.inference import logits_of
 from neocog.optim import WeightAverage, build_optimizer, rate_factor, set_rate
 from neocog.randomness import seed_torch
 from neocog.recipe import Recipe
-from neocog.snapshots import Snapshot, copied, found_under, put_state, put_weights, state_of, weights_of
+from neocog.snapshots import Snapshot, copied, found_under, put_state, put_tensors, put_weights, state_of, weights_of
 from neocog.speed import fastest, keep_freed_memory
 
 
@@ -68,37 +69,7 @@ class Observer:
 
 _TRIED = 3  # pictures from which the need of memory is found out: batch normalisation wants more than one
 
-_Fit = TypeVar("_Fit", bound=Callable[..., Trained])
 
-
-def _named_where_memory_ends(train: _Fit) -> _Fit:
-    """Running out of memory, on a CPU or a GPU, as a DeviceError that suggests another batch size."""
-
-    @wraps(train)
-    def wrapped(
-        model: nn.Module,
-        training: Split,
-        recipe: Recipe,
-        normalization: Normalization,
-        compute: Compute,
-        *rest: Any,
-        **more: Any,
-    ) -> Trained:
-        there = memory.room(compute.device)
-        try:
-            return train(model, training, recipe, normalization, compute, *rest, **more)
-        except Exception as error:
-            if not memory.out_of_memory(error):
-                raise
-        # Out of the except clause, because the error holds on to all that the step had computed.
-        need = _need(model, training, recipe, compute)
-        batch, shape = _batch_and_shape(training, recipe)
-        raise DeviceError(memory.refusal(batch, shape, compute.device, need, there, _smallest_batch(model)))
-
-    return cast(_Fit, wrapped)
-
-
-@_named_where_memory_ends
 def fit(
     model: nn.Module,
     training: Split,
@@ -130,10 +101,10 @@ def fit(
     average = WeightAverage(model, recipe.train.ema) if recipe.train.ema else None
     curve = Curve()
     state = _State(model, optimizer, average, curve, observers)
-    sound = Soundness(curve, state.fault, plan, factor, batches, weights, training.names, recipe, compute)
     first = 0 if start is None else state.put(start)
+    sound = Soundness(first, curve, state.fault, plan, factor, batches, weights, training.names, recipe, compute)
 
-    with _conditions(compute), _watched(observers, plan):
+    with _memory_named(model, training, recipe, compute), _conditions(compute), _watched(observers, plan):
         model.train()
         for step, (x, labels) in zip(range(first, plan.total_steps), batches.from_step(first), strict=False):
             seed_torch(compute.device, recipe.train.seed, "dropout", step)
@@ -180,17 +151,11 @@ def refuse_unfit(model: nn.Module, recipe: Recipe, classes: int) -> None:
 
 
 def memory_notes(model: nn.Module, training: Split, recipe: Recipe, compute: Compute) -> list[str]:
-    """A remark where the memory that is free is likely too small for this training.
-
-    Raises DeviceError where it is too small beyond doubt.
-    """
-    need, there = _need(model, training, recipe, compute), memory.room(compute.device)
-    if need is None or there is None:
+    """A remark where the memory that is free is likely too small for this training."""
+    need, free = _need(model, training, recipe, compute), memory.free_memory(compute.device)
+    if need is None or free is None:
         return []
-    batch, shape = _batch_and_shape(training, recipe)
-    hopeless, remark = memory.doubts(batch, shape, need, there, _smallest_batch(model))
-    if hopeless:
-        raise DeviceError(remark)
+    remark = memory.doubt(*_batch_and_shape(training, recipe), need, free, _smallest_batch(model))
     return [remark] if remark else []
 
 
@@ -266,9 +231,9 @@ class _State:
         put_state(self.optimizer, found_under(snapshot, "optimizer"))
         if self.average:
             torch._foreach_copy_(self.average.average, self.average.live)  # for a training that had no average before
-            for name, value in found_under(snapshot, "average").items():
-                self.average.average[int(name)].copy_(value)
-            self.average.updates = snapshot.numbers.get("updates", 0)
+            if kept := found_under(snapshot, "average"):
+                put_tensors({str(place): value for place, value in enumerate(self.average.average)}, kept)
+            self.average.updates = int(snapshot.numbers.get("updates", 0))
         device = next(self.model.parameters()).device
         sums = {name: value.to(device) for name, value in found_under(snapshot, "curve").items()}
         self.curve.put(sums, snapshot.numbers["curve"])
@@ -361,6 +326,22 @@ def _batch_and_shape(training: Split, recipe: Recipe) -> tuple[int, tuple[int, i
 
 def _smallest_batch(model: nn.Module) -> int:
     return 2 if any(isinstance(module, _BatchNorm) for module in model.modules()) else 1
+
+
+@contextmanager
+def _memory_named(model: nn.Module, training: Split, recipe: Recipe, compute: Compute) -> Iterator[None]:
+    """Running out of memory, on a CPU or a GPU, as a DeviceError that suggests another batch size."""
+    free = memory.free_memory(compute.device)
+    try:
+        yield
+    except Exception as error:
+        if not memory.out_of_memory(error):
+            raise
+        clear_frames(error.__traceback__)  # which hold on to all that the step had computed
+        need = _need(model, training, recipe, compute)
+        batch, shape = _batch_and_shape(training, recipe)
+        line = memory.refusal(batch, shape, compute.device, need, free, _smallest_batch(model))
+        raise DeviceError(line) from None
 
 
 @contextmanager

@@ -17,15 +17,16 @@ import neocog
 from neocog.checkpoint import EVERY, CheckpointKeeper, Checkpoints, RunSize, resume_command
 from neocog.data import Dataset, Progress, open_source
 from neocog.data.batches import Normalization, brightness_range
-from neocog.device import Compute, choose, environment
+from neocog.device import Compute, environment
 from neocog.errors import RecipeError
 from neocog.evaluation import Evaluation
 from neocog.finished import Data, Run, Tell, classifier_of, data_name, measured, name_given, open_data, warn
 from neocog.insight import reporting
 from neocog.insight.pictures import keep_pictures
+from neocog.insight.ready import made_ready
 from neocog.layers import WORDS, Layers
 from neocog.logs import MetricsLog, TensorBoardLog
-from neocog.networks import Model, build, from_code, is_factory, model_changes, refuse_foreign_code, slow_notes
+from neocog.networks import Model, from_code, is_factory, model_changes, refuse_foreign_code
 from neocog.published import PublishedLog
 from neocog.recipe import Recipe, shipped_recipes
 from neocog.run import RUNS, RunDirectory, git_commit
@@ -34,7 +35,7 @@ from neocog.steps import Resolved
 from neocog.stopping import FirstSignal, Stopped, heeding
 from neocog.summary import Summary
 from neocog.summary import summarize as table_of
-from neocog.training import Observer, Trained, fit, memory_notes, refuse_unfit
+from neocog.training import Observer, Trained, fit
 
 
 def train(
@@ -86,16 +87,10 @@ def train(
     RunDirectory.check_place(run)
     if tensorboard:
         TensorBoardLog.check()
-    compute = choose(chosen.train.device, chosen.train.precision)
-    source = open_data(chosen, data)
-    network = build(chosen, source.image_shape, len(source.classes), model)
-    refuse_unfit(network, chosen, len(source.classes))
-    dataset = source.load(seed=chosen.train.seed, progress=progress)
-    for note in (
-        *dataset.notes,
-        *slow_notes(chosen, source.image_shape, len(source.classes)),
-        *memory_notes(network, dataset.train, chosen, compute),
-    ):
+    ready = made_ready(chosen, data, model)
+    compute, source, network = ready.compute, ready.source, ready.network
+    dataset, notes = ready.load(progress)
+    for note in notes:
         tell(note)
     chosen = _resolved(chosen, dataset, compute)
     size = RunSize.of(

@@ -158,10 +158,10 @@ def test_a_file_that_no_room_answers_for_is_named(
 
 def test_an_error_of_the_system_that_names_no_file_is_a_bug_of_ours(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object, **__: object) -> None:
-        raise OSError(5, "Input/output error")
+        raise OSError(9, "Bad file descriptor")
 
     monkeypatch.setattr("neocog.workflow.describe_data", fail)
-    with pytest.raises(OSError, match=r"^\[Errno 5\] Input/output error$"):
+    with pytest.raises(OSError, match=r"^\[Errno 9\] Bad file descriptor$"):
         cli("data", "show", "photos")
 
 

@@ -202,8 +202,8 @@ def test_a_full_disk_costs_a_note_only(root: Path, place: Path, monkeypatch: pyt
     monkeypatch.setattr(disk, "free", lambda place: 7)
     data = load(root, place)
     assert data.notes == (
-        f"prepared pictures are not kept: disk full: a copy of them in '{place / 'pictures'}' found no room; there are "
-        "7 bytes now; make room, or set NEOCOG_CACHE to a folder with more",
+        f"prepared pictures are not kept: disk full: a copy of them in '{place / 'pictures'}' found no room (free "
+        "now: 7 bytes); make room, or set NEOCOG_CACHE to a folder with more",
     )
     assert list((place / "pictures").iterdir()) == []
 

@@ -244,10 +244,8 @@ def test_a_disk_that_fills_costs_a_note(
     monkeypatch.setattr(np, "save", full)
     monkeypatch.setattr(disk, "free", lambda place: 7)
     data = open_source("fashion-mnist", cache_dir=tmp_path, validation=0).load(seed=0)
-    note = (
-        f"prepared pictures are not kept: disk full: a copy of them in '{tmp_path / 'sets'}' found no room; there are "
-    )
-    note += "7 bytes now; make room, or set NEOCOG_CACHE to a folder with more"
+    note = f"prepared pictures are not kept: disk full: a copy of them in '{tmp_path / 'sets'}' found no room (free "
+    note += "now: 7 bytes); make room, or set NEOCOG_CACHE to a folder with more"
     assert len(data.train) == 20 and data.notes == (note,)
     assert list((tmp_path / "sets").iterdir()) == []
 

@@ -16,6 +16,7 @@ from PIL import Image
 from neocog.data import bounds, decode, room
 from neocog.data.decode import Preprocess, quiet_pillow
 from neocog.errors import DataError, PictureError
+from neocog.untrusted import shown
 
 RGB = Preprocess((8, 8), 3)
 GREY = Preprocess((8, 8), 1)
@@ -335,10 +336,21 @@ def test_whatever_a_decoder_raises_becomes_one_line(raised: Exception, monkeypat
     monkeypatch.setattr(decode, "plain_image", broken)
     with pytest.raises(PictureError, match=r"^cannot read the bytes picture: it is damaged \('?x'?\); remove it"):
         RGB(whole("PNG"))
-    raised = MemoryError()
-    with pytest.raises(PictureError) as error:
-        RGB(whole("PNG"))
-    assert str(error.value) == ("cannot read the bytes picture: it does not fit into the memory; scale it down first")
+
+
+def test_memory_that_runs_out_is_not_the_pictures_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*args: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(decode, "plain_image", full)
+    for ask in (RGB, RGB.pixels, decode.whole):
+        monkeypatch.setattr(decode, "pixels_of", full)
+        with pytest.raises(PictureError) as error:
+            ask(whole("PNG"))
+        assert str(error.value) == (
+            "cannot read the bytes picture: too little memory is free, of which a picture may take 450 MB;"
+            " close other programs, or scale large pictures down"
+        )
 
 
 @pytest.mark.parametrize(
@@ -440,7 +452,8 @@ HOSTILE = {
     ),
     "webp memory": (
         b"RIFF" + struct.pack("<I", 90) + b"WEBPVP8L" + struct.pack("<IBI", 10, 0x2F, 5999 | 5999 << 14) + bytes(60),
-        "to read it takes 720 MB of memory, more than the 450 MB allowed; scale it down first",
+        "to read its 36 megapixels takes 720 MB of memory, more than the 450 MB allowed;"
+        " scale it down to 22.4 megapixels first",
     ),
     "gif frame beyond its screen": (
         b"GIF89a\x08\0\x08\0\0\0\0!\xf9\x04\x08\0\0\0\0,"
@@ -491,6 +504,15 @@ HOSTILE = {
 }
 
 
+def tiff_of_overlapping_directories() -> bytes:
+    """Each of its 2,000 tags leads to a directory of 34,665 that starts within it."""
+    tags = b"".join(struct.pack("<HHII", 34665, 4, 1, 10 + 12 * place) for place in range(2_000))
+    return b"II*\0\x08\0\0\0" + struct.pack("<H", 2_000) + tags + bytes(4)
+
+
+HOSTILE["tiff of directories in directories"] = (tiff_of_overlapping_directories(), PIECES)
+
+
 @pytest.mark.parametrize("case", HOSTILE)
 def test_what_would_flood_the_memory_or_take_long_is_refused(case: str) -> None:
     data, reason = HOSTILE[case]
@@ -516,9 +538,13 @@ def test_files_of_countless_pieces_are_given_up(data: bytes, monkeypatch: pytest
 def test_the_memory_that_the_answer_takes_counts() -> None:
     head = b"GIF89a" + struct.pack("<HH", 9900, 9900) + b"\x80\0\0" + bytes([1, 2, 3, 4, 5, 6])
     data = head + b"," + struct.pack("<4HB", 0, 0, 9900, 9900, 0) + b"\x02\0;"
-    takes = "to read it takes {} MB of memory, more than the 450 MB allowed; scale it down first"
-    assert refusal(data) == takes.format(588)  # its numbers, a frame's worth of them, and 4 bytes for a colour
-    assert refusal(data, decode.whole) == takes.format(490)  # and 3 bytes of the array instead
+    takes = (
+        "to read its 98 megapixels takes {} MB of memory, more than the 450 MB allowed; scale it down to {} megapixels"
+        " first"
+    )
+    # its numbers, a frame's worth of them, and 4 bytes for a colour, or 3 bytes of the array
+    assert refusal(data) == takes.format(588, 74.9)
+    assert refusal(data, decode.whole) == takes.format(490, 89.9)
 
 
 @pytest.mark.parametrize(("side", "times"), [(32, 600), (3000, 300)])
@@ -564,6 +590,26 @@ def test_large_pictures_are_made_plain_band_by_band_to_the_same_bits(
                 np.testing.assert_array_equal(got, want)
 
 
+def test_a_png_too_large_to_be_turned_is_refused_before_it_is_decoded() -> None:
+    """Pillow decodes a PNG to look for its orientation."""
+    data = raw_png(9000, 9000, 8, 6, bytes(4 * 9000), rows=1)  # its pixels are missing, which decoding would find
+    for ask in (RGB, decode.whole):
+        assert refusal(data, ask).startswith("to read its 81 megapixels takes "), ask
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    data = raw_png(
+        9000, 7000, 8, 2, bytes(3 * 9000), chunk(b"eXIf", exif.tobytes()[6:]) + chunk(b"IDAT", b"no deflate"), rows=0
+    )
+    assert refusal(data).startswith("to read its 63 megapixels takes 504 MB of memory")
+
+
+def test_the_largest_size_that_is_told_is_of_the_whole_picture(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bounds, "MEMORY", 1_000_000)
+    data = encoded(flat("red", size=(1000, 1000)), "JPEG", progressive=True, subsampling=0)
+    assert refusal(data).startswith("to read its 1 megapixels takes 6 MB of memory")  # decoded at an eighth
+    assert refusal(data).endswith("scale it down to 0.1 megapixels first")
+
+
 def test_files_longer_than_any_picture_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bounds, "MOST_BYTES", 1_000_000)
     path = tmp_path / "long.png"
@@ -591,7 +637,7 @@ def test_what_is_no_regular_file_is_never_waited_for(tmp_path: Path) -> None:
     for name, reason in expected.items():
         with pytest.raises(PictureError) as error:
             RGB(tmp_path / name)
-        assert str(error.value) == f"cannot read '{tmp_path / name}': {reason}"
+        assert str(error.value) == f"cannot read '{shown(tmp_path / name)}': {reason}"
 
 
 def test_a_lazily_opened_image_passes_the_same_door() -> None:

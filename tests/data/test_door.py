@@ -101,7 +101,7 @@ def test_what_the_system_refuses_is_told_in_one_line(tmp_path: Path, monkeypatch
     assert refusal("~no-such-user/x") == (
         "cannot look at '~no-such-user/x': could not determine home directory; check the path"
     )
-    assert refusal("a\0b") == (f"'a\0b' is no data set neocog knows, and there is no such folder; Known: {KNOWN}")
+    assert refusal("a\0b") == (f"'a\\x00b' is no data set neocog knows, and there is no such folder; Known: {KNOWN}")
     with monkeypatch.context() as patch:
         patch.setattr(Path, "is_file", locked)
         assert refusal(tmp_path) == f"cannot look into the folder '{tmp_path}': permission denied"

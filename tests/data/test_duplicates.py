@@ -230,12 +230,12 @@ def test_pictures_that_are_in_two_parts() -> None:
         "warning",
         "5 pictures of test are in train as well, 4 of them exactly: 'test/1.png' is 'train/3.png';"
         " 'test/2.png' is 'train/8.png'; 'test/4.png' is 'train/12.png' … and 1 more;"
-        " keep them in one part, or test accuracy comes out too good",
+        " look at them, and keep them in one part, or test accuracy comes out too good",
         (*files, "test/4.png", "train/12.png", "test/5.png", "train/14.png"),
     )
     one = told({"train": [*range(20)], "test": [2]}, {"train": [0] * 20, "test": [0]})["leaked-duplicates"]
     assert one[1] == (
-        "1 picture of test is in train as well, 1 of them exactly: 'test/0.png' is 'train/2.png';"
+        "1 picture of test is in train as well, exactly the same: 'test/0.png' is 'train/2.png';"
         " keep them in one part, or test accuracy comes out too good"
     )
 
@@ -246,13 +246,13 @@ def test_one_picture_under_two_classes() -> None:
     named = told(places, labels, ("cat", "dog", "hen"))["contradicting-duplicates"]
     assert named == (
         "warning",
-        "2 pictures are there under two classes, 1 of them exactly the same: 'train/4.png' (cat) and 'train/30.png'"
-        " (hen); 'train/5.png' (cat) and 'train/31.png' (dog); give each picture one class",
+        "2 pictures are there under two classes, 1 of them exactly: 'train/4.png' (cat) and 'train/30.png' (hen);"
+        " 'train/5.png' (cat) and 'train/31.png' (dog); give each picture one class",
         ("train/4.png", "train/30.png", "train/5.png", "train/31.png"),
     )
     text = told({"train": [*range(30), 4]}, {"train": [0] * 30 + [2]})["contradicting-duplicates"][1]
     assert text == (
-        "1 picture is there under two classes, 1 of them exactly the same: 'train/4.png' and 'train/30.png';"
+        "1 picture is there under two classes, exactly the same: 'train/4.png' and 'train/30.png';"
         " give each picture one class"
     )
 
@@ -268,8 +268,8 @@ def test_three_parts_are_compared_two_by_two_and_the_first_is_said_to_keep() -> 
     names = {part: [f"{part}/{k}" for k in some] for part, some in places.items()}
     found = duplicate_findings(images, labels, names)
     assert [(each.kind, each.text.partition(":")[0]) for each in found] == [
-        ("leaked-duplicates", "1 picture of validation is in train as well, 1 of them exactly"),
-        ("leaked-duplicates", "1 picture of test is in train as well, 0 of them exactly"),
+        ("leaked-duplicates", "1 picture of validation is in train as well, exactly the same"),
+        ("leaked-duplicates", "1 picture of test is in train as well, nearly the same"),
         ("leaked-duplicates", "2 pictures of test are in validation as well, 1 of them exactly"),
     ]
 

@@ -202,6 +202,35 @@ def test_all_bad_pictures_are_counted_and_the_first_named(root: Path) -> None:
     assert kept == []
 
 
+def test_a_name_of_two_lines_is_told_in_one(root: Path) -> None:
+    make_folder(root, {"a": 3, "b\nc": 3})
+    (root / "b\nc" / "1\n2.png").write_bytes(b"")
+    assert refusal(root) == (
+        f"cannot read '{root}/b\\nc/1\\n2.png': it is empty (0 bytes); remove it, or replace it by an intact copy"
+    )
+    (root / "a" / "0.png").write_bytes(b"")
+    assert refusal(root) == (
+        f"cannot read 2 of 7 pictures: '{root}/a/0.png': it is empty (0 bytes); '{root}/b\\nc/1\\n2.png': it is empty"
+        " (0 bytes); remove or replace them"
+    )
+    (root / "b\nc" / "x\ny.txt").write_text("")
+    assert open_source(root).notes == ("1 file is no picture and is not used: 'b\\nc/x\\ny.txt'",)
+
+
+def test_memory_that_runs_out_says_nothing_of_the_pictures(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_folder(root, {"a": 3, "b": 3})
+
+    def full(*args: object) -> None:
+        raise MemoryError
+
+    source = open_source(root)
+    monkeypatch.setattr("neocog.data.decode.pixels_of", full)
+    with pytest.raises(
+        PictureError, match=r"^cannot read '.*/[ab]/\d.png': too little memory is free, .*; close other"
+    ):
+        source.load(seed=0)
+
+
 def test_a_bad_test_picture_is_found_before_training_too(root: Path) -> None:
     make_folder(root / "train", {"a": 3, "b": 3})
     make_folder(root / "test", {"a": 3, "b": 3})

@@ -49,6 +49,10 @@ ORDINARY: dict[str, dict[str, list[str]]] = {
     "numbers within a day": {
         label: [f"2021-03-{d}_{n:03d}.jpg" for d in range(10, 14) for n in range(15)] for label in TWO
     },
+    "numbers of a day, the year last": {
+        label: [f"{d}{sign}03{sign}2021-{n}.jpg" for sign in ("", ".") for d in range(10, 20) for n in range(3)]
+        for label in TWO
+    },
     "the class and a number": {label: [f"{label}.{k}.jpg" for k in range(60)] for label in TWO},
     "numbered copies": {label: [f"{label} ({k}).jpg" for k in range(60)] for label in TWO},
     "ImageNet": {label: [f"{label}_{k}.JPEG" for k in drawn(900)] for label in ("n01440764", "n11939491")},

@@ -18,8 +18,6 @@ from conftest import ENVIRONMENT
 
 SCRIPT = Path(__file__).with_name("told_training.py")
 LONGEST = 300  # seconds; no training of a test takes so long
-
-
 PHASES = ("step", "validation", "checkpoint", "results")
 LATEST = {"step": 0.01, "validation": 0.03, "checkpoint": 0.004, "results": 0.05}  # seconds; about as long as it takes
 
@@ -32,14 +30,6 @@ class Ended:
     during: frozenset[str]
     begun: Mapping[str, int]
     error: str
-
-
-def neocog(*words: object, status: int = 0) -> str:
-    """What a command prints. Raises AssertionError when it doesn't end as expected."""
-    command = [sys.executable, "-m", "neocog", *(str(word) for word in words)]
-    done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, timeout=LONGEST, check=False)
-    assert done.returncode == status, (command, done.returncode, done.stderr)
-    return done.stdout
 
 
 def killed(words: Sequence[object], during: str = "", number: int = 0, after: float = 0.0) -> Ended:

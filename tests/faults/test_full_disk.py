@@ -201,7 +201,7 @@ def test_each_file_of_a_run(name: str, a_disk: Path, tmp_path: Path, arrays: Arr
     with full_at(name, count, a_disk, monkeypatch):
         text = refusal(run, arrays, tell=[].append)
     known = r"needs [\d,.]+ \w+ and there are 0 bytes"
-    needs = "found no room; there are 0 bytes now" if name.endswith("npz") else known
+    needs = r"found no room \(free now: 0 bytes\)" if name.endswith("npz") else known
     end = re.escape(then.format(run=run))
     assert re.fullmatch(rf"disk full: {re.escape(name)} in '{run}' {needs}; {end}", text), text
     check_whole(run)
@@ -277,7 +277,7 @@ def test_what_is_made_of_a_finished_run(
     run = trained(a_disk / "run", arrays)
     before = sorted(path for path in a_disk.rglob("*") if path.is_file())
     fill(a_disk)
-    nothing = "found no room; there are 0 bytes now; make room, or give another place"
+    nothing = r"found no room \(free now: 0 bytes\); make room, or give another place"
     ends = {
         ("report", run.path): f"report.html in '{run.path}' {nothing}",
         ("plot", run.path, "--only", "curves"): f"curves.png in '{run.path}/figures' {nothing}",

@@ -216,6 +216,14 @@ def test_a_named_set_that_cannot_be_had(cli: Cli, monkeypatch: pytest.MonkeyPatc
     assert trained == checked
 
 
+def test_the_remarks_are_those_of_training(few: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("neocog.insight.ready.memory_notes", lambda *about: ["the memory is small"])
+    monkeypatch.setattr("neocog.insight.ready.slow_notes", lambda *about: ["it is slow"])
+    remarks = [each.text for each in check_data(few, recipe=recipe()).findings if each.kind == "remark"]
+    assert remarks == ["it is slow", "the memory is small"]
+    assert cli("train", "mine.toml", "--data", few, "--run", "run").err.splitlines()[:2] == remarks
+
+
 @pytest.mark.parametrize("warned", [False, True])
 def test_what_training_takes_is_taken(warned: bool, few: Path, cli: Cli) -> None:
     if warned:
@@ -352,6 +360,11 @@ WRONG: list[tuple[list[str], str]] = [
         ["nope"],
         "'nope' is no data set neocog knows, and there is no such folder; Known: mnist, fashion-mnist, kmnist, "
         "cifar10, svhn, digits",
+    ),
+    (
+        [""],
+        "'' is no data set neocog knows, and there is no such folder; Known: mnist, fashion-mnist, kmnist, cifar10, "
+        "svhn, digits",
     ),
     (["~nobody-here/x"], "cannot look at '~nobody-here/x': could not determine home directory; check the path"),
     (

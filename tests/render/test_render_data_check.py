@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
 from goldens import check_golden
 
 from neocog.data.doctor import DataCheck, Stored
@@ -82,6 +83,33 @@ def test_no_line_but_the_last_is_wider_than_a_page() -> None:
     long = Finding("same-name-in-classes", "warning", "a few words " * 40)
     lines = data_check_text(replace(refused(), findings=(long, UNREADABLE))).splitlines()
     assert max(map(len, lines[:-1])) <= 100 < len(lines[-1])
+
+
+def test_a_narrow_page_holds_it_too_but_a_place_stays_whole() -> None:
+    place = "/home/ann/pictures of " + "pets/" * 20
+    lines = data_check_text(replace(check(), origin=place), 60).splitlines()
+    assert lines[1] == f"from             {place}"
+    assert max(map(len, lines[:1] + lines[2:])) <= 60
+    assert lines[7:10] == [
+        "stored as        JPEG (1,670) and PNG (6); RGB; 2 sizes from",
+        "                 480×640 to 1080×1920 (height × width)",
+        "",
+    ]
+
+
+@pytest.mark.parametrize("count", [40, 41, 1000])
+def test_of_very_many_classes_the_first_are_shown(count: int) -> None:
+    classes = tuple(f"c{number}" for number in range(count))
+    counts = {"train": dict.fromkeys(classes, 2), "test": dict.fromkeys(classes, 1)}
+    text = data_check_text(replace(check(), classes=classes, counts=counts, findings=()))
+    rows = text.split("\n\n")[1].splitlines()[1:]
+    if count == 40:
+        assert (len(rows), rows[-2].split()) == (41, ["c39", "2", "1"])
+    else:
+        assert (len(rows), rows[-3].split()) == (42, ["c39", "2", "1"])
+        rest = count - 40
+        assert rows[-2].split() == ["…", str(rest), "more", f"{2 * rest:,}", str(rest)]
+    assert rows[-1].split() == ["all", f"{2 * count:,}", f"{count:,}"]
 
 
 def test_a_notebook_gets_it_escaped() -> None:

@@ -189,6 +189,6 @@ def test_a_run_that_cannot_take_its_place_says_so(arrays: Arrays, monkeypatch: p
     monkeypatch.setattr(disk, "free", lambda place: 7)
     with pytest.raises(RunError) as caught:
         train_into(PLACE, tiny(), data=arrays)
-    want = "disk full: run '3' in 'kept/fast-12345678' found no room; there are 7 bytes now; make room"
+    want = "disk full: run '3' in 'kept/fast-12345678' found no room (free now: 7 bytes); make room"
     assert str(caught.value) == want
     assert left() == ["kept"]

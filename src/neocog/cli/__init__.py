@@ -5,8 +5,10 @@ Answers go to standard output, everything else to standard error. A NeocogError 
 
 from __future__ import annotations
 
+import atexit
 import io
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -22,6 +24,7 @@ from neocog.cli.explain import explain
 from neocog.cli.kernels import kernels
 from neocog.cli.lr_find import lr_find
 from neocog.cli.mistakes import mistakes
+from neocog.cli.options import say
 from neocog.cli.plot import plot
 from neocog.cli.predict import predict
 from neocog.cli.recipes import recipes
@@ -60,7 +63,7 @@ def _neocog(version: bool = typer.Option(False, "--version", help="Show the vers
     if version:
         import neocog
 
-        typer.echo(f"neocog {neocog.__version__}")
+        say(f"neocog {neocog.__version__}")
         raise typer.Exit
 
 
@@ -68,7 +71,10 @@ def main() -> None:
     """Runs the command line; what a user can mend becomes one line on standard error, and exit status 2."""
     _write_utf8()
     try:
-        sys.exit(app(prog_name="neocog", standalone_mode=False))
+        status = app(prog_name="neocog", standalone_mode=False)
+        sys.stdout.flush()
+        atexit.register(_end_by_ctrl_c)
+        sys.exit(status)
     except NeocogError as error:
         _fail(str(error))
     except typer.Abort:
@@ -97,10 +103,16 @@ def main() -> None:
             raise
         message = str(error.format_message())
         if not message.strip() or "\n" in message.strip():  # no words were given: typer has shown the help
-            typer.echo(message, err=True)
+            say(message, err=True)
             sys.exit(2)
         context = getattr(error, "ctx", None)
         _fail(f"{message.rstrip('.')}; see '{context.command_path if context else 'neocog'} --help'")
+
+
+def _end_by_ctrl_c() -> None:
+    """All is said: Ctrl-C while Python tidies up, which takes a moment, ends the process and not in a traceback."""
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def _write_utf8() -> None:

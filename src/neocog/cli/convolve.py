@@ -25,6 +25,7 @@ from neocog.cli.options import (
     Sigma,
     Size,
     Wavelength,
+    say,
 )
 from neocog.errors import OperationError, unknown
 from neocog.ops.arguments import shown
@@ -157,16 +158,17 @@ def convolve(
     if json:
         from neocog.render.runs import as_json
 
-        typer.echo(as_json({**found.as_dict(), "written": written}))
+        say(as_json({**found.as_dict(), "written": written}))
         return
     if not written:
         from neocog.terminal import convolved_text, in_256_colours
 
         columns, colours = min(shutil.get_terminal_size((WIDTH, 24)).columns, WIDTH), _colours()
         text = convolved_text(found, columns, colour=bool(colours), every=window is not None)
+        # Not by `say`, which would escape the colours.
         typer.echo(in_256_colours(text) if colours == "256" else text)
     for each in written:
-        typer.echo(f"wrote {each['file']}: {each['holds']}")
+        say(f"wrote {each['file']}: {each['holds']}")
 
 
 def _numbers(option: str, text: str, wanted: str, counts: Sequence[int] = (1, 2), note: str = "") -> Any:

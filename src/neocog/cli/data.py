@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from neocog.cli.options import Json, data_progress, print_json, say, tell
+from neocog.cli.options import Json, columns, data_progress, print_json, say, tell
 
 app = typer.Typer(help="The data sets that can be had by name, and what is in a folder.", no_args_is_help=True)
 
@@ -99,7 +99,7 @@ def check(
     if json:
         print_json({**found.as_dict(), "sheet": sheet and str(sheet)})
     else:
-        say(data_check_text(found))
+        say(data_check_text(found, columns()))
     raise typer.Exit(0 if found.ok else 1)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from itertools import zip_longest
 from pathlib import Path
 from textwrap import wrap
@@ -24,9 +23,10 @@ from neocog.cli.options import (
     Sigma,
     Size,
     Wavelength,
+    columns,
     print_json,
+    say,
 )
-from neocog.tables import WIDTH
 
 if TYPE_CHECKING:
     from neocog.kernels import Kernel
@@ -83,7 +83,7 @@ def kernels(
         if json:
             print_json({each.name: {"about": each.about, "source": each.source} for each in KERNELS.values()})
         else:
-            typer.echo(_pairs([("kernel", "about"), *((each.name, each.about) for each in KERNELS.values())]))
+            say(_pairs([("kernel", "about"), *((each.name, each.about) for each in KERNELS.values())]))
         return
     if overwrite and out is None:
         raise KernelError("--overwrite replaces the file of --out; give it, too, such as: --out kernel.png")
@@ -98,14 +98,9 @@ def kernels(
         written = [] if out is None else [str(out)]
         print_json({**_facts(found, settings), **beside, "written": written})
         return
-    typer.echo(_text(found, settings))
+    say(_text(found, settings))
     if out is not None:
-        typer.echo(f"\nwrote {out}: the kernel as a picture")
-
-
-def _columns() -> int:
-    """How wide the text may be."""
-    return max(40, min(shutil.get_terminal_size((WIDTH, 24)).columns, WIDTH))
+        say(f"\nwrote {out}: the kernel as a picture")
 
 
 def _mistaken(kernel: Kernel) -> bool:
@@ -169,7 +164,7 @@ def _text(kernel: Kernel, settings: dict[str, Any]) -> str:
     if twin is None:
         return f"{_numbers(kernel)}\n\n{said}"
     right, wrong = (kernel, twin) if _mistaken(twin) else (twin, kernel)
-    mistake = "\n".join(wrap(f"{wrong.name} is {wrong.about}", _columns()))
+    mistake = "\n".join(wrap(f"{wrong.name} is {wrong.about}", columns()))
     return f"{_beside(right, wrong)}\n\n{mistake}\n\n{said}"
 
 
@@ -179,7 +174,7 @@ def _beside(right: Kernel, wrong: Kernel) -> str:
         [f"{label}: {each.name}", *_numbers(each).split("\n")] for label, each in (("right", right), ("wrong", wrong))
     )
     width = max(len(line) for line in left)
-    if width + 4 + max(len(line) for line in other) > _columns():
+    if width + 4 + max(len(line) for line in other) > columns():
         return "\n".join([*left, "", *other])
     return "\n".join(f"{a:<{width}}    {b}".rstrip() for a, b in zip_longest(left, other, fillvalue=""))
 
@@ -187,11 +182,11 @@ def _beside(right: Kernel, wrong: Kernel) -> str:
 def _numbers(kernel: Kernel) -> str:
     """The rows, or what can be said of them where they are wider than the terminal."""
     text = kernel.text()
-    if len(text.split("\n")[0]) <= _columns():
+    if len(text.split("\n")[0]) <= columns():
         return text
     values = [value for row in kernel.rows for value in row]
     said = f"{len(values):,} numbers from {min(values):.4g} to {max(values):.4g}"
-    return "\n".join([said, *wrap("too wide for here: --out draws them, --json has them", _columns())])
+    return "\n".join([said, *wrap("too wide for here: --out draws them, --json has them", columns())])
 
 
 def _pairs(rows: list[tuple[str, str]]) -> str:
@@ -199,7 +194,7 @@ def _pairs(rows: list[tuple[str, str]]) -> str:
     width = max(len(label) for label, text in rows if text)
     lines: list[str] = []
     for label, text in rows:
-        parts = wrap(text, _columns() - width - 2) or [""]
+        parts = wrap(text, columns() - width - 2) or [""]
         lines += [
             f"{start:<{width}}  {part}".rstrip()
             for start, part in zip([label, *[""] * (len(parts) - 1)], parts, strict=True)

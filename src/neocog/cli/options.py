@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ import typer
 
 from neocog.errors import RecipeError
 from neocog.stopping import FirstSignal, Stopped, heeding
+from neocog.tables import WIDTH
 from neocog.untrusted import shown_lines
 
 if TYPE_CHECKING:
@@ -93,6 +95,11 @@ def print_json(content: Any) -> None:
 def tell(text: str) -> None:
     """A remark, on standard error."""
     say(text, err=True)
+
+
+def columns() -> int:
+    """How wide a text may be."""
+    return max(40, min(shutil.get_terminal_size((WIDTH, 24)).columns, WIDTH))
 
 
 def on_terminal() -> bool:

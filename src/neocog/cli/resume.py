@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from neocog.cli.options import CheckpointEvery, Code, Figures, Json, data_progress, print_json, stoppable, tell
+from neocog.cli.options import CheckpointEvery, Code, Figures, Json, data_progress, print_json, say, stoppable, tell
 from neocog.cli.train import answer, complete
 from neocog.errors import RunError
 
@@ -47,7 +47,7 @@ def resume(
             if json:
                 print_json(found.as_dict())
             else:
-                typer.echo(str(found))
+                say(str(found))
             raise typer.Exit(0 if found.same else 1)
         with data_progress() as progress:
             finished = resume_training(

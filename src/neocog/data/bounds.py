@@ -25,6 +25,7 @@ MOST_VALUES = 100_000  # of a TIFF tag; a scan of 65,535 rows may have a strip f
 MOST_RATIONALS = 10_000  # of a TIFF tag; each becomes a Python object
 MOST_SCANS = 500  # of a JPEG; libjpeg-turbo's advice
 SCANNED = 2_000_000_000  # pixels times passes over a JPEG: 80 over one of 24 megapixels, where encoders make about 10
+FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 RUNS = 3_000_000  # bytes and pixels of a run-length encoded BMP, which is decoded by Python
 REPLACE = "remove it, or replace it by an intact copy"
 SMALLER = "scale it down first"
@@ -58,8 +59,15 @@ def too_many_pieces() -> Unreadable:
     return Unreadable("it is cut into too many pieces to be a picture", "save it anew as PNG or JPEG")
 
 
-class Counted(BytesIO):
-    """A file's bytes, for so many reads: Python's loops over a million tiny pieces of a file are slow."""
+class Content(BytesIO):
+    """A file's bytes, and what decoding them takes beside the pixels; too few of them to take long to read."""
+
+    needs = 0  # bytes of memory, as `check_claims` finds
+    pixels = 0  # of the whole picture, which a JPEG's decoder may make smaller
+
+
+class Counted(Content):
+    """A longer file's bytes, for so many reads: Python's loops over a million tiny pieces of a file are slow."""
 
     def __init__(self, data: bytes) -> None:
         super().__init__(data)
@@ -83,16 +91,12 @@ def content(path: Path) -> bytes:
     # The kind is asked before the file is opened, as to open a device may do something, and after, as it may change.
     if not stat.S_ISREG(kind):
         raise not_regular(kind)
-    with os.fdopen(
-        os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)), "rb"
-    ) as file:
+    with os.fdopen(os.open(path, FLAGS), "rb") as file:
         found = os.fstat(file.fileno())
         if not stat.S_ISREG(found.st_mode):
             raise not_regular(found.st_mode)
         few_bytes(found.st_size)
-        data = file.read(MOST_BYTES + 1)
-    few_bytes(len(data))
-    return data
+        return file.read(found.st_size)  # to ask for more takes memory, and so time, for what isn't there
 
 
 def not_regular(kind: int) -> Unreadable:
@@ -124,12 +128,14 @@ def few_pixels(width: int, height: int) -> None:
         )
 
 
-def little_memory(needed: int) -> None:
-    """Refuse what would fill the memory."""
-    if needed > MEMORY:
+def little_memory(file: int, pixels: int, needed: float) -> None:
+    """Refuse what would fill the memory: `needed` bytes for as many pixels, beside those of the file."""
+    if file + needed > MEMORY:
+        fit = int((MEMORY - file) * pixels / needed / 100_000) / 10
         raise Unreadable(
-            f"to read it takes {needed // 1_000_000} MB of memory, more than the {MEMORY // 1_000_000} MB allowed",
-            SMALLER,
+            f"to read its {pixels / 1_000_000:.3g} megapixels takes {(file + needed) / 1_000_000:.0f} MB of memory,"
+            f" more than the {MEMORY // 1_000_000} MB allowed",
+            f"scale it down to {fit:g} megapixels first",
         )
 
 
@@ -148,7 +154,8 @@ def check_header(data: bytes) -> None:
         check_directories(data)
     elif data[:4] == b"RIFF" and data[8:12] == b"WEBP" and (size := webp_size(data)):
         few_pixels(*size)
-        little_memory(len(data) + size[0] * size[1] * (4 + webp_needs(data)))
+        pixels = size[0] * size[1]
+        little_memory(len(data), pixels, pixels * (4 + webp_needs(data)))
     elif data[:4] == b"GIF8" and (size := gif_size(data)):
         few_pixels(*size)
 
@@ -200,6 +207,7 @@ def check_directories(data: bytes) -> None:
     head, step = struct.calcsize(count_of), struct.calcsize(entry) + inline
     word = f"{order}{'Q' if big else 'I'}"
     waiting, seen = [struct.unpack_from(word, data, 8 if big else 4)[0]] if len(data) >= 16 else [], set[int]()
+    left = MOST_READS  # directories may overlap: each of 65,535 tags may lead to one of as many
     while waiting:
         place = waiting.pop()
         if place in seen or place + head > len(data):
@@ -208,6 +216,9 @@ def check_directories(data: bytes) -> None:
         (count,) = struct.unpack_from(count_of, data, place)
         if count > 65535:
             raise Unreadable(f"it is damaged (a directory of {count} tags)")
+        left -= count + 1
+        if left < 0:
+            raise too_many_pieces()
         for at in range(place + head, min(place + head + count * step, len(data) - step + 1), step):
             tag, kind, values = struct.unpack_from(entry, data, at)
             if values > (MOST_RATIONALS if kind in FRACTIONS else MOST_VALUES) and kind in INTEGERS + FRACTIONS:
@@ -236,7 +247,9 @@ def check_claims(image: Image.Image, data: bytes) -> int:
     if image.format == "BMP" and tiles and tiles[0][0] == "bmp_rle":
         if len(data) + width * height > RUNS:
             raise Unreadable("it is a run-length encoded BMP too large to be read", "save it as PNG")
-        image.fp.left = RUNS  # type: ignore[attr-defined]  # it is read two bytes at a time
+        file = getattr(image, "fp", None)
+        if isinstance(file, Counted):
+            file.left = RUNS  # it is read two bytes at a time
     elif image.format in ("BMP", "PPM") and tiles and tiles[0][0] == "raw":
         enough(tiles[0][2], width, height, tiles[0][3], len(data))
     return 0

@@ -10,7 +10,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,12 +24,15 @@ from neocog.data.quiet import quiet_pillow as quiet_pillow
 from neocog.data.room import empty
 from neocog.data.threads import over_cores
 from neocog.errors import DataError, PictureError, unknown
+from neocog.untrusted import shown
 
 if TYPE_CHECKING:
     from neocog.data.dataset import Progress
 
 FORMATS = ("PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF", "PPM")
 RESIZES = ("crop", "letterbox", "stretch")
+
+MOST_OF_A_PIXEL = 15  # bytes: as stored, made plain, and turned, 4 each, and 3 in the array
 
 Picture = Path | str | bytes | Image.Image | np.ndarray
 
@@ -93,30 +96,38 @@ class Preprocess:
 
     def fitted(self, image: Image.Image) -> np.ndarray:
         """Upright, plain, resized."""
-        data = content_of(image)
-        decoder = bounds.check_claims(image, data)
+        if image.format == "PNG":
+            self.check_memory(image)  # now, as Pillow decodes it to look for its orientation
         turn = orientation(image)
         turned = turn in (5, 6, 7, 8)
         rows, columns = self.image_size[::-1] if turned else self.image_size
         if image.format == "TIFF":  # Pillow turns these itself as it decodes them
             rows, columns = self.image_size
         self.shrink_early(image, columns, rows)
-        self.check_memory(image, len(data), decoder, turn in UPRIGHT)
-        image = netpbm.decoded(image, data)
-        image.load()
         turns = turn in UPRIGHT and image.format != "TIFF"
+        if turns or image.format != "PNG":
+            self.check_memory(image, turns)
+        file = content_of(image)
+        if file:
+            image = netpbm.decoded(image, file.getvalue())
+        image.load()
         if not turns and image.size == self.image_size[::-1]:
             return pixels_of(image, self.channels, self.background)
         plain = plain_image(image, self.channels, self.background)
         if turns:
             plain = plain.transpose(UPRIGHT[turn])
-        if data and plain is not image:
+        if file and plain is not image:
             image.close()
         return pixels_of(self.resized(plain), self.channels, self.background)
 
-    def check_memory(self, image: Image.Image, file: int, decoder: int, turns: bool) -> None:
+    def check_memory(self, image: Image.Image, turns: bool = False) -> None:
         """Refuse a picture whose pixels, and what is made of them on the way, would fill the memory."""
-        pixels = image.width * image.height
+        width, height = image.size
+        bounds.few_pixels(width, height)
+        pixels, file = width * height, content_of(image)
+        decoder, length = (file.needs, len(file.getvalue())) if file else (0, 0)
+        if length + decoder + pixels * MOST_OF_A_PIXEL <= bounds.MEMORY:
+            return
         same = sorted(image.size) == sorted(self.image_size)
         stored = pixels * bounds.stored(image.mode) + (decoder if image.format == "GIF" else 0)
         turned = pixels * (1 if self.channels == 1 else 4) if turns else 0
@@ -125,7 +136,8 @@ class Preprocess:
         )
         kept = pixels * self.channels if same else 0
         before = 0 if turned or copied else stored
-        bounds.little_memory(file + max(stored + decoder, stored + copied + turned, before + copied + turned + kept))
+        most = max(stored + decoder, stored + copied + turned, before + copied + turned + kept)
+        bounds.little_memory(length, file.pixels if file else pixels, most)
 
     def shrink_early(self, image: Image.Image, columns: int, rows: int) -> None:
         """Let JPEG decode at 1/2, 1/4 or 1/8 while that is still twice the wanted size: several times faster."""
@@ -191,9 +203,10 @@ def whole(picture: Picture, channels: int = 0) -> np.ndarray:
     def at_its_size(image: Image.Image) -> np.ndarray:
         if not all(image.size):
             raise Unreadable("it has no pixels", "give a picture of at least 1 × 1")
+        plain = Preprocess(image.size[::-1], channels or (1 if is_grey(image) else 3))
+        plain.check_memory(image)  # now, as Pillow decodes a PNG to look for its orientation
         turned = image.format != "TIFF" and orientation(image) in (5, 6, 7, 8)
-        size = image.size if turned else image.size[::-1]
-        return Preprocess(size, channels or (1 if is_grey(image) else 3)).fitted(image)
+        return (replace(plain, image_size=image.size) if turned else plain).fitted(image)
 
     return read_or_refuse(picture, at_its_size)
 
@@ -212,15 +225,20 @@ def read_or_refuse(picture: Picture, work: Callable[[Image.Image], np.ndarray]) 
 
 
 def read(picture: Picture, work: Callable[[Image.Image], np.ndarray]) -> np.ndarray:
-    """What `work` makes of the opened picture, or the bare `Unreadable`."""
+    """What `work` makes of the opened picture, or the bare `Unreadable`; a PictureError where memory runs out."""
     with quiet_pillow():
         try:
             with opened(picture) as image:
                 return work(image)
         except Unreadable:
             raise
+        except MemoryError:  # the bounds have let it pass, so nothing is wrong with the picture
+            raise PictureError(
+                f"cannot read {named(picture)}: too little memory is free, of which a picture may take"
+                f" {bounds.MEMORY // 1_000_000} MB; close other programs, or scale large pictures down"
+            ) from None
         # Pillow's plugins let nearly every built-in exception escape on damaged files (SyntaxError, ValueError,
-        # struct.error, zlib.error, IndexError, MemoryError, …), so the door names them all.
+        # struct.error, zlib.error, IndexError, …), so the door names them all.
         except Exception as error:
             raise explained(error) from None
 
@@ -228,9 +246,9 @@ def read(picture: Picture, work: Callable[[Image.Image], np.ndarray]) -> np.ndar
 def named(picture: Picture) -> str:
     """What to call a picture in a message."""
     if isinstance(picture, str | Path):
-        return f"'{picture}'"
+        return f"'{shown(picture)}'"
     filename = getattr(picture, "filename", "")
-    return f"'{filename}'" if isinstance(filename, str) and filename else f"the {type(picture).__name__} picture"
+    return f"'{shown(filename)}'" if isinstance(filename, str) and filename else f"the {type(picture).__name__} picture"
 
 
 @contextmanager
@@ -249,7 +267,9 @@ def opened(picture: Picture) -> Iterator[Image.Image]:
             yield picture.copy() if getattr(picture, "tile", None) else picture
             return
         picture = raw
-    data = bounds.content(Path(picture)) if isinstance(picture, str | Path) else picture
+    if isinstance(picture, str):
+        picture = Path(picture)
+    data = bounds.content(picture) if isinstance(picture, Path) else picture
     bounds.few_bytes(len(data))
     with recognised(data) as image:
         yield image
@@ -261,19 +281,20 @@ def recognised(data: bytes) -> Image.Image:
     from PIL import TiffImagePlugin, WebPImagePlugin  # noqa: F401
 
     bounds.check_header(data)
-    image = Image.open(bounds.Counted(data), formats=FORMATS)
-    decoder = bounds.check_claims(image, data)
+    file = bounds.Counted(data) if len(data) > bounds.MOST_READS else bounds.Content(data)
+    image = Image.open(file, formats=FORMATS)
+    file.needs, file.pixels = bounds.check_claims(image, data), image.width * image.height
     if image.format not in ("JPEG", "MPO"):  # these may be made smaller as they are decoded
-        bounds.little_memory(len(data) + image.width * image.height * bounds.stored(image.mode) + decoder)
+        bounds.little_memory(len(data), file.pixels, file.pixels * bounds.stored(image.mode) + file.needs)
     if image.format == "PNG":
         check_png(data)
     return image
 
 
-def content_of(image: Image.Image) -> bytes:
-    """The file that an image is about to be decoded from; empty for one that has its pixels."""
+def content_of(image: Image.Image) -> bounds.Content | None:
+    """The file that an image is about to be decoded from; None for one that has its pixels."""
     file = getattr(image, "fp", None)
-    return file.getvalue() if isinstance(file, bounds.Counted) else b""
+    return file if isinstance(file, bounds.Content) else None
 
 
 def check_png(data: bytes) -> None:
@@ -317,7 +338,7 @@ def from_array(pixels: np.ndarray) -> Image.Image:
 
 def orientation(image: Image.Image) -> int:
     """The EXIF orientation, 1 to 8; 1 where there is none, or where the EXIF block is nonsense."""
-    if image.format == "PNG":
+    if image.format == "PNG" and "exif" not in image.info:
         image.load()  # as Pillow would to find its EXIF, but what is wrong with the pixels is told
     try:
         return int(image.getexif().get(0x0112, 1))
@@ -345,10 +366,7 @@ def explained(error: Exception) -> Unreadable:
         )
     if isinstance(error, Image.DecompressionBombError):
         return Unreadable(f"it has more than the {bounds.LIMIT // 1_000_000} megapixels allowed", "scale it down first")
-    if isinstance(error, MemoryError):
-        return Unreadable("it does not fit into the memory", "scale it down first")
-    text = " ".join(str(error).split()) or type(error).__name__
-    text = "".join(each if each.isprintable() else "?" for each in text[:200])
+    text = shown(" ".join(str(error).split())[:200]) or type(error).__name__
     if "truncated" in text.lower() or isinstance(error, EOFError):
         return Unreadable(bounds.TRUNCATED)
     return Unreadable(f"it is damaged ({text})")

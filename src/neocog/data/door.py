@@ -15,6 +15,7 @@ from neocog.data.catalogue import catalogue, open_entry
 from neocog.data.dataset import Holdings, NumberedNames, Part, Progress, Source, checksum
 from neocog.data.decode import Preprocess
 from neocog.errors import DataError, unknown
+from neocog.untrusted import shown
 
 COLOURS = {"auto": 0, "grey": 1, "rgb": 3}
 
@@ -95,18 +96,21 @@ def named_or_folder(data: str | Path, asked: Asked, cache_dir: str | Path | None
         if any(role.endswith("images") for role in idx.find(root)):
             return of_idx(root, asked)
         return of_folder(root, asked, cache_dir)
-    shown = folder.printable(data)
     if kind == "file":
-        raise DataError(f"'{shown}' is a file; give the folder that holds the class folders, or a data set's name")
+        raise DataError(
+            f"'{shown(data)}' is a file; give the folder that holds the class folders, or a data set's name"
+        )
     close = get_close_matches(str(data).lower(), catalogue, n=1, cutoff=0.5)
     hint = f"did you mean '{close[0]}'? " if close else ""
     raise DataError(
-        f"'{shown}' is no data set neocog knows, and there is no such folder; {hint}Known: {', '.join(catalogue)}"
+        f"'{shown(data)}' is no data set neocog knows, and there is no such folder; {hint}Known: {', '.join(catalogue)}"
     )
 
 
 def looked_at(data: str | Path) -> tuple[Path, str]:
     """The path that was meant, and what is there: "folder", "file" or ""."""
+    if data == "":  # an unset variable of a shell, most often; as a path it would be the folder one stands in
+        return Path(data), ""
     try:
         root = Path(data).expanduser()
         mode = root.stat().st_mode
@@ -115,13 +119,13 @@ def looked_at(data: str | Path) -> tuple[Path, str]:
         return Path(data), ""
     except (OSError, RuntimeError) as error:  # one may not look there, a name is too long, a user has no home, …
         why = idx.reason(error).lower().rstrip(".")
-        raise DataError(f"cannot look at '{folder.printable(data)}': {why}; check the path") from None
+        raise DataError(f"cannot look at '{shown(data)}': {why}; check the path") from None
     if not stat.S_ISDIR(mode):
         return root, "file"
     # The path and the name are written into every run, and a run is UTF-8.
     for text in (str(root), name):
-        if folder.printable(text) != text:
-            raise DataError(f"the folder '{folder.printable(text)}' has a name that is not UTF-8; rename it")
+        if not folder.is_utf8(text):
+            raise DataError(f"the folder '{shown(text)}' has a name that is not UTF-8; rename it")
     return root, "folder"
 
 

@@ -22,8 +22,8 @@ from numpy.typing import NDArray
 
 from neocog.data.dataset import Progress
 from neocog.data.findings import Finding, Level
-from neocog.data.folder import printable
 from neocog.data.likeness import Near, Pictures, Pixels, near
+from neocog.untrusted import shown
 
 SHOWN = 3  # pairs that a finding names
 
@@ -135,7 +135,7 @@ class _Picture:
     label: int
 
     def __str__(self) -> str:
-        return f"'{printable(self.name)}'"
+        return f"'{shown(self.name)}'"
 
 
 Copies = list[_Picture]  # pictures with exactly the same pixels
@@ -181,8 +181,9 @@ def _leaked(groups: Iterable[list[Copies]], first: str, second: str) -> Finding 
     count = sum(each.part == second for each in files)
     be = "is" if count == 1 else "are"
     text = (
-        f"{_counted(count, 'picture')} of {second} {be} in {first} as well, {exact:,} of them exactly:"
-        f" {_listed(pairs)}; keep them in one part, or {second} accuracy comes out too good"
+        f"{_counted(count, 'picture')} of {second} {be} in {first} as well, {_how_alike(exact, count)}:"
+        f" {_listed(pairs)}; {'' if exact == count else 'look at them, and '}keep them in one part, or {second}"
+        " accuracy comes out too good"
     )
     return _finding("leaked-duplicates", "warning", text, files)
 
@@ -203,7 +204,7 @@ def _contradicting(groups: Iterable[list[Copies]], classes: Sequence[str]) -> Fi
         )
     be = "is" if len(several) == 1 else "are"
     text = (
-        f"{_counted(len(several), 'picture')} {be} there under two classes, {exact:,} of them exactly the same:"
+        f"{_counted(len(several), 'picture')} {be} there under two classes, {_how_alike(exact, len(several))}:"
         f" {_listed(shown)}; give each picture one class"
     )
     return _finding("contradicting-duplicates", "warning", text, files)
@@ -215,6 +216,17 @@ def _finding(kind: str, level: Level, text: str, files: Sequence[_Picture]) -> F
 
 def _counted(count: int, word: str) -> str:
     return f"{count:,} {word}" + "s" * (count != 1)
+
+
+def _how_alike(exact: int, count: int) -> str:
+    """How many of them are exactly the same.
+
+    >>> _how_alike(0, 1), _how_alike(1, 1), _how_alike(0, 3), _how_alike(1, 3), _how_alike(1200, 1200)
+    ('nearly the same', 'exactly the same', 'all nearly the same', '1 of them exactly', 'all exactly the same')
+    """
+    if exact in (0, count):
+        return ("all " if count > 1 else "") + ("exactly" if exact else "nearly") + " the same"
+    return f"{exact:,} of them exactly"
 
 
 def _and(names: Sequence[object]) -> str:

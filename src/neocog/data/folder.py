@@ -22,6 +22,7 @@ from neocog.data.decode import FORMATS, Preprocess, Unreadable, quiet_pillow
 from neocog.data.room import empty, place
 from neocog.data.threads import over_cores
 from neocog.errors import DataError, PictureError
+from neocog.untrusted import shown
 
 EXTENSIONS = frozenset(
     f".{end}"
@@ -66,13 +67,17 @@ def hidden(name: str) -> bool:
     return name.startswith(".") or name.lower() in NO_CONTENT
 
 
-def printable(name: str | Path) -> str:
-    r"""A name that can be printed and written as UTF-8, as those from old archives can't.
+def is_utf8(name: str) -> bool:
+    r"""Whether a name can be written down, as some of those from old archives can't.
 
-    >>> printable("caf\udce9.png")
-    'caf\\udce9.png'
+    >>> is_utf8("café.png"), is_utf8("caf\udce9.png")
+    (True, False)
     """
-    return str(name).encode("utf-8", "backslashreplace").decode()
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 Fault = Callable[[str, str], None]
@@ -86,7 +91,7 @@ def refuse(kind: str, text: str) -> NoReturn:
 
 def cannot(do: str, path: str | Path, error: OSError) -> str:
     """The line about a folder or link that the system refuses."""
-    return f"cannot {do} '{printable(path)}': {(error.strerror or str(error)).lower()}"
+    return f"cannot {do} '{shown(path)}': {(error.strerror or str(error)).lower()}"
 
 
 def entries(folder: Path, fault: Fault = refuse) -> list[os.DirEntry[str]]:
@@ -95,16 +100,16 @@ def entries(folder: Path, fault: Fault = refuse) -> list[os.DirEntry[str]]:
     It is a fault if the folder can't be looked into, or holds a name that isn't UTF-8: no run could write it down.
     """
     try:
-        with os.scandir(folder) as found:
-            shown = sorted((entry for entry in found if not hidden(entry.name)), key=lambda entry: entry.name)
+        with os.scandir(folder) as inside:
+            found = sorted((entry for entry in inside if not hidden(entry.name)), key=lambda entry: entry.name)
     except OSError as error:
         fault("place", cannot("look into the folder", folder, error))
         return []
-    strange = [entry.name for entry in shown if printable(entry.name) != entry.name]
+    strange = [entry.name for entry in found if not is_utf8(entry.name)]
     if strange:
         what, them = ("a name that is", "it") if len(strange) == 1 else (f"{len(strange)} names that are", "them")
-        fault("place", f"the folder '{printable(folder)}' holds {what} not UTF-8: {quoted(strange)}; rename {them}")
-    return [entry for entry in shown if entry.name not in strange]
+        fault("place", f"the folder '{shown(folder)}' holds {what} not UTF-8: {quoted(strange)}; rename {them}")
+    return [entry for entry in found if entry.name not in strange]
 
 
 def is_folder(entry: os.DirEntry[str], fault: Fault = refuse) -> bool:
@@ -186,10 +191,10 @@ def part_folders(root: Path, fault: Fault = refuse) -> dict[str, str]:
     for name in named:
         part = PART_NAMES[name.lower()]
         if part in found:
-            fault("place", f"'{root}' holds both '{found[part]}' and '{name}'; keep one {part} folder")
+            fault("place", f"'{shown(root)}' holds both '{found[part]}' and '{name}'; keep one {part} folder")
         found[part] = name
     if "train" not in found:
-        fault("place", f"'{root}' holds {quoted(named)} but no folder 'train'; put the training pictures there")
+        fault("place", f"'{shown(root)}' holds {quoted(named)} but no folder 'train'; put the training pictures there")
     return {part: found[part] for part in PARTS if part in found}
 
 
@@ -199,8 +204,8 @@ def quoted(names: Sequence[str]) -> str:
     >>> quoted(["a", "b", "c", "d", "e", "f", "g"])
     "'a', 'b', 'c', 'd', 'e' and 2 more"
     """
-    shown = ", ".join(f"'{printable(name)}'" for name in names[:SHOWN])
-    return shown + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")
+    some = ", ".join(f"'{shown(name)}'" for name in names[:SHOWN])
+    return some + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")
 
 
 def listing(root: Path, fault: Fault = refuse) -> Listing:
@@ -216,7 +221,9 @@ def listing(root: Path, fault: Fault = refuse) -> Listing:
     if parts:
         unused = [name for name in folders_in(root, fault) if name not in parts.values()]
         if unused:
-            notes.append(f"'{root}' also holds folders that are no part of the data and are not used: {quoted(unused)}")
+            notes.append(
+                f"'{shown(root)}' also holds folders that are no part of the data and are not used: {quoted(unused)}"
+            )
     for part, name in (parts or {"train": ""}).items():
         base = root / name if name else root
         found[part] = classes_in(base, f"{name}/" if name else "", others, loose, notes, fault)
@@ -248,22 +255,23 @@ def classes_in(
         classes[name] = sorted(path for path in paths if is_picture(path))
         if not classes[name]:
             what = f"only files that are no pictures ({quoted(paths)})" if paths else "nothing"
-            fault("classes", f"the class folder '{base / name}' holds {what}; put pictures in it or remove it")
+            fault("classes", f"the class folder '{shown(base / name)}' holds {what}; put pictures in it or remove it")
         others += sorted(path for path in paths if not is_picture(path))
         inner = {path.removeprefix(f"{prefix}{name}/").split("/")[0] for path in classes[name]}
         if len(inner) > 1 and inner <= set(folders_in(base / name, fault)):
             notes.append(
-                f"class '{name}' has no pictures of its own, only folders of them ({quoted(sorted(inner))}); if those "
-                f"are the classes, give '{base / name}'"
+                f"class '{shown(name)}' has no pictures of its own, only folders of them ({quoted(sorted(inner))});"
+                f" if those are the classes, give '{shown(base / name)}'"
             )
     pictures = [prefix + name for name in files if is_picture(name)]
     loose += pictures
     if len(classes) < 2:
-        has = f"one class folder only, '{next(iter(classes))}'" if classes else "no class folders"
+        has = f"one class folder only, '{shown(next(iter(classes)))}'" if classes else "no class folders"
         beside = f" but {len(pictures)} pictures" if pictures and not classes else ""
         fault(
             "classes",
-            f"'{base}' holds {has}{beside}; give each class a folder of its own, at least two: {base}/CLASS/*.png",
+            f"'{shown(base)}' holds {has}{beside}; give each class a folder of its own, at least two:"
+            f" {shown(base)}/CLASS/*.png",
         )
     if pictures:
         are = "1 picture lies in no class folder and is" if len(pictures) == 1 else ""
@@ -372,8 +380,8 @@ def refuse_unreadable(bad: Sequence[tuple[str, Unreadable]], count: int) -> None
     """Raises the PictureError about the pictures among `count` that can't be read, if there are any."""
     if len(bad) == 1:
         path, error = bad[0]
-        raise PictureError(f"cannot read '{path}': {error.reason}; {error.mend}")
+        raise PictureError(f"cannot read '{shown(path)}': {error.reason}; {error.mend}")
     if bad:
-        shown = "; ".join(f"'{path}': {error.reason}" for path, error in bad[:SHOWN])
+        some = "; ".join(f"'{shown(path)}': {error.reason}" for path, error in bad[:SHOWN])
         more = f"; and {len(bad) - SHOWN} more" if len(bad) > SHOWN else ""
-        raise PictureError(f"cannot read {len(bad)} of {count} pictures: {shown}{more}; remove or replace them")
+        raise PictureError(f"cannot read {len(bad)} of {count} pictures: {some}{more}; remove or replace them")

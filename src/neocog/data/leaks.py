@@ -42,7 +42,7 @@ _GENERIC = frozenset(
 _FILM = re.compile(
     r"(?<![a-z])(?:(?:clip|video|vid|movie|film|scene|shot|sequence|seq|take|burst|track)[\W_]?\d+|frames?[\W_]*$)"
 )
-_DATE = re.compile(r"(?<!\d)(?:19|20)\d\d(?:([-_.]?)[01]\d\1[0-3]\d)?(?!\d)")
+_DATE = re.compile(r"(?<!\d)(?:(?:19|20)\d\d(?:([-_.]?)[01]\d\1[0-3]\d)?|[0-3]\d([-_.]?)[0-3]\d\2(?:19|20)\d\d)(?!\d)")
 _CAMERA_FOLDER = re.compile(r"[1-9]\d\d[_-]")
 _LAST_NUMBER = re.compile(r"(.*?)(\d+)\)?", re.DOTALL)
 

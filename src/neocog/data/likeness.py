@@ -49,7 +49,7 @@ CROWD = 10
 CLEARER = 0.35  # the correlation of details above the median of the crowd's
 TELLING = 0.28  # the highest median with which details tell enough; those of strokes are all alike
 FLAT = 0.01  # grey levels: what varies by less is flat, but for rounding
-_VALUES_AT_ONCE = 1 << 23  # correlations in memory: 32 MB as float32
+_VALUES_AT_ONCE = 1 << 24  # correlations in memory: 64 MB as float32
 
 Pixels = NDArray[np.uint8]
 Values = NDArray[np.float32]
@@ -93,11 +93,12 @@ def near(pictures: Pictures, rows: int, progress: Progress | None = None) -> Ite
     Whether a pair is found depends on all the pictures, but not on how many rows are looked at.
     """
     coarse = _coarse(pictures)
+    others = np.ascontiguousarray(coarse.T)  # which is a fifth faster to multiply by
     at_once = max(1, min(rows, _VALUES_AT_ONCE // max(1, len(pictures))))
     room = np.empty((at_once, len(pictures)), np.float32)
     for start in range(0, rows, at_once):
         own = np.arange(start, min(start + at_once, rows))
-        alike = np.matmul(coarse[own], coarse.T, out=room[: len(own)])
+        alike = np.matmul(coarse[own], others, out=room[: len(own)])
         alike[own - start, own] = -1
         highest = _of_sixteen(alike)
         best = highest.max(axis=1)

@@ -127,7 +127,7 @@ def look_at_folder(root: Path, asked: Asked, source: Source | None, progress: Pr
         readable = {each: take(readable[each], np.array(some, int)) for each, some in good.items()}
     if not names:  # pictures that lie about are better than none
         files = inspect_all(found.root, found.loose, progress)
-    unused = unused_pictures(found.root, found.others)
+    unused = unused_pictures(found.root, found.others, progress)
     findings = [
         *dict.fromkeys(faults),
         *file_findings(files, preprocess.image_size if names else (1, 1), unused),

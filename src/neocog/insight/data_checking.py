@@ -3,30 +3,28 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from neocog.data import Dataset, Progress, Source, catalogue
 from neocog.data.dataset import mean_and_std
 from neocog.data.doctor import LEVELS, DataCheck
 from neocog.data.door import COLOURS, Asked, looked_at, sized
 from neocog.data.findings import Finding
-from neocog.data.folder import printable
 from neocog.data.looking import Looked, look, samples_of
-from neocog.device import choose
 from neocog.errors import DataError, NeocogError
 from neocog.files import check_target
 from neocog.finished import name_given, open_data
-from neocog.networks import build, refuse_foreign_code
+from neocog.insight.ready import Ready, made_ready
+from neocog.networks import refuse_foreign_code
 from neocog.recipe import Recipe
-from neocog.training import refuse_unfit
+from neocog.untrusted import shown
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-Result = TypeVar("Result")
 
 
 def check_data(
@@ -58,29 +56,30 @@ Known: mnist, fashion-mnist, kmnist, cifar10, svhn, digits
     if not _lies_there(name):
         open_data(chosen)  # tells what there is instead
 
-    refusals: list[str] = []
-
-    def attempt(step: Callable[[], Result]) -> Result | None:
-        try:
-            return step()
-        except NeocogError as error:
-            refusals.append(str(error))
-            return None
-
-    # In the order of training, so that what is refused first is what it says.
-    attempt(lambda: choose(chosen.train.device, chosen.train.precision))
-    source = attempt(lambda: open_data(chosen))
-    if source is not None:
-        shape, classes = source.image_shape, len(source.classes)
-        attempt(lambda: refuse_unfit(build(chosen, shape, classes, None), chosen, classes))
+    refusal: str | None = None
+    ready: Ready | None = None
+    source: Source | None = None
+    looked: Looked | None = None
+    dataset: Dataset | None = None
+    remarks: tuple[str, ...] = ()
+    try:
+        ready = made_ready(chosen)
+        source = ready.source
+    except NeocogError as error:
+        refusal = str(error)
+        with suppress(NeocogError):  # it may not be the data that was refused
+            source = open_data(chosen)
     step = chosen.dataset
     asked = Asked(sized(step.image_size), COLOURS[step.color], step.resize, step.background)
-    looked = attempt(lambda: look(name, asked, source, progress))
-    dataset = None
-    if source is not None and looked is not None:
-        opened = replace(source, opener=looked.opener)
-        dataset = attempt(lambda: opened.load(seed=chosen.train.seed, progress=progress))
-    return _found(chosen, source, looked, dataset, refusals[0] if refusals else None)
+    try:
+        looked = look(name, asked, source, progress)
+        if ready and looked:
+            # As training loads them, but with the pictures that were just looked at: none is read again.
+            opened = replace(ready.source, opener=looked.opener)
+            dataset, remarks = replace(ready, source=opened).load(progress)
+    except NeocogError as error:
+        refusal = refusal or str(error)
+    return _found(chosen, source, looked, dataset, remarks, refusal)
 
 
 def sheet(check: DataCheck) -> Figure | None:
@@ -122,7 +121,12 @@ def _lies_there(name: str) -> bool:
 
 
 def _found(
-    recipe: Recipe, source: Source | None, looked: Looked | None, dataset: Dataset | None, refusal: str | None
+    recipe: Recipe,
+    source: Source | None,
+    looked: Looked | None,
+    dataset: Dataset | None,
+    remarks: tuple[str, ...],
+    refusal: str | None,
 ) -> DataCheck:
     """Everything in one place, as far as it could be had."""
     name = recipe.dataset.name
@@ -131,13 +135,13 @@ def _found(
     notes = looked.notes if looked else source.notes if source else ()
     if dataset is not None:
         counts = {part: dict(zip(dataset.classes, some, strict=True)) for part, some in dataset.counts().items()}
-        statistics, notes = (dataset.mean, dataset.std), dataset.notes
+        statistics, notes = (dataset.mean, dataset.std), remarks
     elif looked is not None and (readable := next((each for each in looked.parts.values() if len(each.labels)), None)):
         statistics = mean_and_std(readable.images)
     findings = [*(looked.findings if looked else ()), *(Finding("remark", "note", note) for note in notes)]
     return DataCheck(
-        name=source.name if source else printable(Path(name).name or name),
-        origin=source.origin if source else printable(name),
+        name=source.name if source else shown(Path(name).name or name),
+        origin=source.origin if source else shown(name),
         recipe=recipe.name,
         refusal=refusal,
         findings=tuple(sorted(findings, key=lambda finding: LEVELS.index(finding.level))),

@@ -8,19 +8,24 @@ from neocog.data.doctor import LEVELS, DataCheck, Stored
 from neocog.data.findings import Finding
 from neocog.render.runs import class_table, dataset_lines
 from neocog.render.words import wrapped
+from neocog.tables import WIDTH
 
 _HEADS = {"error": "errors", "warning": "warnings", "note": "notes"}
 _MOST = 5  # formats or modes in one line; the JSON has all
+_MOST_CLASSES = 40  # rows of the table; the JSON has all
 
 
-def data_check_text(found: DataCheck) -> str:
-    """What the data is, its classes by parts, the findings level by level, and the verdict."""
+def data_check_text(found: DataCheck, width: int = WIDTH) -> str:
+    """What the data is, its classes by parts, the findings level by level, and the verdict.
+
+    No line is wider than `width` but those that hold one long name, and the verdict.
+    """
     lines = [*dataset_lines(found.as_dict()), ("stored as", _stored(found.stored) if found.stored else "")]
-    parts = ["\n".join(f"{label:<17}{text}" for label, text in lines if text)]
+    parts = ["\n".join(_line(label, text, width) for label, text in lines if text)]
     if found.classes:
-        parts.append(class_table(found.classes, _counts(found)))
+        parts.append(_class_table(found, width))
     levels = ((_HEADS[level], found.of_level(level)) for level in LEVELS)
-    parts += ["\n".join([head, *_entries(some)]) for head, some in levels if some]
+    parts += ["\n".join([head, *_entries(some, width)]) for head, some in levels if some]
     return "\n\n".join([*parts, verdict(found)])
 
 
@@ -33,14 +38,28 @@ def verdict(found: DataCheck) -> str:
     return f"can be trained on{but}"
 
 
-def _entries(findings: tuple[Finding, ...]) -> list[str]:
+def _line(label: str, text: str, width: int) -> str:
+    """A name or a place stays whole, so that it can be copied."""
+    head = f"{label:<17}"
+    return head + text if label in ("name", "from") else wrapped(text, head, " " * len(head), width)
+
+
+def _entries(findings: tuple[Finding, ...], width: int) -> list[str]:
     """One entry each, its kind in a column of its own."""
-    width = max(len(each.kind) for each in findings) + 4
-    return [wrapped(each.text, f"  {each.kind:<{width - 2}}", " " * width) for each in findings]
+    indent = max(len(each.kind) for each in findings) + 4
+    return [wrapped(each.text, f"  {each.kind:<{indent - 2}}", " " * indent, width) for each in findings]
 
 
-def _counts(found: DataCheck) -> dict[str, list[int]]:
-    return {part: [counts[name] for name in found.classes] for part, counts in found.counts.items()}
+def _class_table(found: DataCheck, width: int) -> str:
+    """The classes with their counts; of very many only the first, as the findings below would be out of sight."""
+    classes, counts = found.classes, found.counts
+    shown = classes if len(classes) <= _MOST_CLASSES else classes[:_MOST_CLASSES]
+    columns = {part: [some[name] for name in shown] for part, some in counts.items()}
+    if len(shown) == len(classes):
+        return class_table(classes, columns, width=width)
+    for part, some in counts.items():
+        columns[part].append(sum(some.values()) - sum(columns[part]))
+    return class_table([*shown, f"… {len(classes) - len(shown):,} more"], columns, width=width)
 
 
 def _stored(stored: Stored) -> str:

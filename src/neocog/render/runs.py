@@ -147,11 +147,13 @@ def dataset_lines(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
     ]
 
 
-def class_table(classes: Sequence[str], counts: Mapping[str, Sequence[int]], style: Style = "text") -> str:
+def class_table(
+    classes: Sequence[str], counts: Mapping[str, Sequence[int]], style: Style = "text", *, width: int = WIDTH
+) -> str:
     """One row a class with its pictures in each part, and all of them."""
     rows = [[name, *(f"{counts[part][place]:,}" for part in counts)] for place, name in enumerate(classes)]
     rows.append(["all", *(f"{sum(counts[part]):,}" for part in counts)])
-    return table(["class", *(f">{part}" for part in counts)], rows, style)
+    return table(["class", *(f">{part}" for part in counts)], rows, style, width=width)
 
 
 def _measured(results: Mapping[str, Any], name: str) -> str:

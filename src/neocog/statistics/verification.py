@@ -70,7 +70,7 @@ class Verification:
         threads = f"{was['threads']} thread{'s' if was['threads'] > 1 else ''}"
         return (
             f"{verdict}: run '{self.run}' trained again from step {self.from_step} to {self.to_step}; "
-            f"SHA-256: {'; '.join(map(str, self.compared))}\n"
+            f"SHA-256 of all but seconds: {'; '.join(map(str, self.compared))}\n"
             f"{threads}, {was['precision']} on {was['device']}, torch {was['torch']}, {was.get('gpu', was['cpu'])}"
         )
 

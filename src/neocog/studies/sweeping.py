@@ -28,7 +28,6 @@ from neocog.studies.measures import cost_of, metric_called, side_of
 from neocog.studies.saving import check_out, new_folder, save_texts
 from neocog.studies.seeds import check_processes, check_seeds, seeds_of, train_jobs
 from neocog.studies.sides import exists
-from neocog.untrusted import is_share
 
 SEEDS = 3
 _MOST_DRAWN = 30  # rows of the picture
@@ -246,8 +245,9 @@ def _noted(run: Run) -> float | None:
         return None
     for record in run.directory.read_evaluations():
         own = record.get("checksum") == run.recipe.resolved.data_checksum
-        if own and record.get("split") == "test" and is_share(record.get("accuracy")):
-            return float(record["accuracy"])
+        accuracy = record.get("accuracy")
+        if own and record.get("split") == "test" and isinstance(accuracy, float) and 0 <= accuracy <= 1:
+            return accuracy
     return None
 
 
