@@ -123,6 +123,24 @@ def test_a_forged_checkpoint_is_refused(stored: Checkpoints, content: bytes) -> 
     assert text.endswith("; `neocog resume 'my run' --previous` goes on from step 20")
 
 
+@pytest.mark.parametrize(
+    ("what", "why"),
+    [
+        (2**64, "the number 18446744073709551616 is too large"),
+        ("\ud800", "it holds half a sign, '\\ud800'"),
+        ("x" * 16_000_000, "its header holds more than 16 MB"),
+    ],
+)
+def test_what_could_not_be_read_again_is_not_kept(stored: Checkpoints, what: Any, why: str) -> None:
+    before = [each.path.name for each in stored.stored()]
+    with pytest.raises(RunError) as caught:
+        stored.write(Snapshot(30, {}, {"observers": {"Mine-0": what}}), FACTS)
+    assert str(caught.value) == (
+        f"a checkpoint of 'my run' could not be read again: {why}; change what `remembered` of your observer gives"
+    )
+    assert [each.path.name for each in stored.stored()] == before
+
+
 def test_a_full_disk_leaves_the_one_before_whole(stored: Checkpoints, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: Any) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

@@ -14,7 +14,7 @@ import neocog
 from conftest import STEPS, TINY
 from neocog import ops
 from neocog.device import choose
-from neocog.errors import RecipeError
+from neocog.errors import LayerError, RecipeError
 from neocog.networks import build
 from neocog.ops import METHODS
 from neocog.recipe import Recipe
@@ -164,6 +164,30 @@ class Around(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return self.head(functional.conv2d(x, self.inner.weight).flatten(1))
+
+
+class Noting(nn.Module):
+    """Keeps what is no tensor in its state dict."""
+
+    def __init__(self, channels: int, classes: int) -> None:
+        super().__init__()
+        self.head = nn.LazyLinear(classes)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.head(x.flatten(1))
+
+    def get_extra_state(self) -> dict[str, int]:
+        return {"seen": 3}
+
+
+def test_a_state_that_is_no_tensor_is_refused_before_anything_is_written(arrays):
+    with pytest.raises(LayerError) as caught:
+        neocog.train("fast", data=arrays, model=Noting, run="a run")
+    assert str(caught.value) == (
+        "model 'test_networks:Noting' keeps a dict in its state as '_extra_state', and only tensors can be kept; make "
+        "it a buffer, or leave get_extra_state out"
+    )
+    assert not Path("a run").exists()
 
 
 def test_a_convolution_that_is_never_called_is_named(arrays):

@@ -282,6 +282,9 @@ def test_what_is_no_stopped_run_is_refused(arrays: Arrays) -> None:
     )
     (run / "environment.json").write_text(json.dumps({"device": "cpu", "precision": "float32", "threads": 0}))
     assert refusal(RunError, run) == "'stopped/environment.json' has lost its threads; train again"
+    for threads in (-1, 10**9):  # torch raises for the one, and the process dies of the other
+        (run / "environment.json").write_text(json.dumps({"device": "cpu", "precision": "float32", "threads": threads}))
+        assert refusal(RunError, run) == f"'stopped/environment.json' has {threads} threads; train again"
     (run / "environment.json").write_text("{")
     assert refusal(RunError, run).startswith(
         "'stopped/environment.json' can't be read: it is no JSON: Expecting property"
@@ -369,6 +372,14 @@ def test_a_changed_recipe_is_listed_and_needs_force(arrays: Arrays) -> None:
         "goes on after step 3",
     ]
     assert [row[0] for row in curve(got.path)] == ["step", *"12345678"]
+
+
+def test_a_training_that_would_end_before_its_checkpoint_does_not_go_on(arrays: Arrays) -> None:
+    run = stop(arrays, "stopped")
+    edit(run, "iterations = 6", "iterations = 2")
+    want = "the checkpoint is of step 3, and the training ends at 2; let it be longer"
+    assert refusal(RunError, run, data=arrays, force=True) == want
+    assert not (run / "results.json").exists()
 
 
 def test_another_optimizer_begins_with_no_memory(arrays: Arrays) -> None:

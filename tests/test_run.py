@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import json
 import os
 import stat
@@ -389,6 +390,35 @@ def test_tensorboard_is_asked_for_where_it_is_missing(directory: RunDirectory, m
             action()
         assert str(caught.value) == "TensorBoard is not installed; pip install 'neocog[tensorboard]'"
     assert files(directory) == []
+
+
+def test_the_curve_is_on_the_disk_when_it_is_flushed(directory: RunDirectory, monkeypatch: pytest.MonkeyPatch) -> None:
+    log = MetricsLog(directory)
+    log.start(Plan(1, 1))
+    flushed: list[int] = []
+    monkeypatch.setattr(os, "fsync", lambda handle: flushed.append(os.fstat(handle).st_ino))
+    log.flush()
+    assert flushed == [(directory.path / "metrics.csv").stat().st_ino]
+
+    def broken(handle: int) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(os, "fsync", broken)
+    assert refusal(log.flush) == (
+        "cannot write 'a-run/metrics.csv': Input/output error; give a --run in a place that can be written"
+    )
+
+
+def test_what_others_write_into_a_finished_run_is_not_swept_away(directory: RunDirectory) -> None:
+    begun = directory.path / f"{disk.WRITING}calibration"
+    for finished in (True, False):
+        begun.touch()
+        if finished:
+            directory.write_json("results.json", {})
+        else:
+            (directory.path / "results.json").unlink()
+        with directory.owned(print):
+            assert begun.exists() == finished
 
 
 def test_a_log_that_never_started_can_end(directory: RunDirectory) -> None:

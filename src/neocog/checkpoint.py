@@ -26,7 +26,7 @@ from neocog.recipe import Recipe
 from neocog.snapshots import Snapshot
 from neocog.stopping import Stopped
 from neocog.training import Keeper
-from neocog.untrusted import MOST_WEIGHTS, Unreadable, content_of, json_object, tensors_and_notes
+from neocog.untrusted import MOST_WEIGHTS, Unreadable, content_of, json_object, notes_of, tensors_and_notes
 
 if TYPE_CHECKING:
     from torch import nn
@@ -86,11 +86,21 @@ class Checkpoints:
         )
 
     def write(self, snapshot: Snapshot, facts: Mapping[str, Any]) -> Stored:
-        """Adds a checkpoint and removes all but the last two. Raises RunError where it can't be written."""
+        """Adds a checkpoint and removes all but the last two.
+
+        Raises RunError where it can't be written, or could not be read again.
+        """
         from safetensors.torch import save
 
         numbers = {"done": snapshot.done, "numbers": snapshot.numbers, "facts": facts}
         content = save(dict(snapshot.tensors), {_NUMBERS: json.dumps(numbers)})
+        try:  # now, and not when it is needed
+            json_object(notes_of(content)[_NUMBERS].encode(), finite=False)
+        except Unreadable as error:
+            raise RunError(
+                f"a checkpoint of '{self.folder.parent}' could not be read again: {error}; "
+                "change what `remembered` of your observer gives"
+            ) from None
         digest = hashlib.sha256(content).hexdigest()
         path = self.folder / f"step-{snapshot.done}-{digest}.safetensors"
         try:

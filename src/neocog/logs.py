@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, fields
@@ -30,6 +31,11 @@ class MetricsLog(Observer):
 
     def point(self, point: Point) -> None:
         self._add(_number(value) for value in asdict(point).values())
+
+    def flush(self) -> None:
+        """Onto the disk with all that was written. Raises RunError."""
+        with self._written("ab") as file:
+            os.fsync(file.fileno())
 
     def remembered(self) -> str:
         return self._text

@@ -223,6 +223,12 @@ def _checked(network: Any, name: str, image_shape: tuple[int, int, int], classes
             f"model '{name}' gives the shape {tuple(out.shape)} for 2 pictures but the data has {classes} classes; "
             f"it must give (2, {classes})"
         )
+    for key, value in network.state_dict().items():
+        if not isinstance(value, torch.Tensor):
+            raise LayerError(
+                f"model '{name}' keeps a {type(value).__name__} in its state as '{key}', and only tensors can be kept; "
+                "make it a buffer, or leave get_extra_state out"
+            )
     return network
 
 

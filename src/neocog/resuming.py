@@ -37,6 +37,7 @@ from neocog.workflow import facts_of, stops_at_once, train_in
 # What the last bits may depend on besides the recipe and the threads.
 _BITS = ("neocog", "torch", "cpu", "gpu", "numpy")
 _CURVE = "metrics.csv"
+_MOST_THREADS = 4096
 
 
 def resume(
@@ -335,6 +336,8 @@ def _conditions(directory: RunDirectory) -> dict[str, Any]:
     for name, kind in (("device", str), ("precision", str), ("threads", int)):
         if not isinstance(was.get(name), kind) or not was[name]:
             raise RunError(f"'{directory.path / 'environment.json'}' has lost its {name}; train again")
+    if not 1 <= was["threads"] <= _MOST_THREADS:  # torch would crash
+        raise RunError(f"'{directory.path / 'environment.json'}' has {was['threads']} threads; train again")
     return was
 
 

@@ -135,7 +135,8 @@ class RunDirectory:
                 self.path.rmdir()  # one that was just made: it is empty
             raise refusal from None
         try:
-            disk.sweep(self.path)
+            if not (self.path / "results.json").exists():  # others write into a finished run, and ask for no lock
+                disk.sweep(self.path)
             if before:
                 tell(f"the lock of {before}, which is gone, was taken over")
             with suppress(OSError):

@@ -60,7 +60,10 @@ class Observer:
         """Training is over."""
 
     def remembered(self) -> Any:
-        """What a resumed training gives back to `remember`, as JSON can hold it; None for nothing."""
+        """What a resumed training gives back to `remember`, as JSON can hold it; None for nothing.
+
+        Whole numbers below 2**63 and less than 16 MB: a checkpoint that could not be read again is a RunError.
+        """
         return None
 
     def remember(self, what: Any) -> None:
@@ -102,6 +105,10 @@ def fit(
     curve = Curve()
     state = _State(model, optimizer, average, curve, observers)
     first = 0 if start is None else state.put(start)
+    if first > plan.total_steps:
+        raise RunError(
+            f"the checkpoint is of step {first}, and the training ends at {plan.total_steps}; let it be longer"
+        )
     sound = Soundness(first, curve, state.fault, plan, factor, batches, weights, training.names, recipe, compute)
 
     with _memory_named(model, training, recipe, compute), _conditions(compute), _watched(observers, plan):

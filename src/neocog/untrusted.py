@@ -182,8 +182,7 @@ def tensors_of(raw: bytes, sha256: str | None = None) -> dict[str, Tensor]:
         raise Unreadable(first)
     if sha256 is not None and hashlib.sha256(raw).hexdigest() != sha256:
         raise Unreadable("its SHA-256 is not the one that was noted, so it is damaged or another file")
-    if int.from_bytes(raw[:8], "little") > _MOST_HEADER:  # the library reads six times as much
-        raise Unreadable(f"its header holds more than {_megabytes(_MOST_HEADER)}")
+    _header(raw)
     try:
         return load(raw)
     except SafetensorError as error:
@@ -196,9 +195,12 @@ def tensors_of(raw: bytes, sha256: str | None = None) -> dict[str, Tensor]:
 
 def tensors_and_notes(raw: bytes) -> tuple[dict[str, Tensor], dict[str, str]]:
     """The tensors of a safetensors file, and the texts that its header holds beside them, which the library drops."""
-    tensors = tensors_of(raw)  # first: it has made sure of the header
-    header = json_object(raw[8 : 8 + int.from_bytes(raw[:8], "little")])
-    return tensors, dict(header.get("__metadata__") or {})
+    return tensors_of(raw), notes_of(raw)  # in this order: the former makes sure of the header
+
+
+def notes_of(raw: bytes) -> dict[str, str]:
+    """The texts beside the tensors of a safetensors file that is known to be whole."""
+    return dict(json_object(_header(raw)).get("__metadata__") or {})
 
 
 def damage(raw: bytes) -> str | None:
@@ -256,6 +258,13 @@ def untarred(raw: bytes, most: int = MOST_UNPACKED) -> dict[str, bytes]:
     except (tarfile.TarError, EOFError, OSError, ValueError, OverflowError, RecursionError, struct.error) as error:
         raise Unreadable(str(error) or type(error).__name__) from None
     return found
+
+
+def _header(raw: bytes) -> bytes:
+    length = int.from_bytes(raw[:8], "little")
+    if length > _MOST_HEADER:  # the library reads six times as much
+        raise Unreadable(f"its header holds more than {_megabytes(_MOST_HEADER)}")
+    return raw[8 : 8 + length]
 
 
 def _text(raw: bytes) -> str:

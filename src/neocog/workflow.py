@@ -148,7 +148,8 @@ def train_in(
     assert recipe.resolved is not None
     normalization = Normalization(recipe.resolved.mean, recipe.resolved.std)
     published = PublishedLog(recipe, network, dataset, normalization) if recipe.published and open_test else None
-    watchers = [MetricsLog(directory), *observers, *([published] if published else [])]
+    log = MetricsLog(directory)
+    watchers = [log, *observers, *([published] if published else [])]
     keeper = None
     if checkpoint_every is not None:
         facts = facts_of(recipe, network)
@@ -164,6 +165,7 @@ def train_in(
         if keeper:
             keeper.wait()
     signals.does(stops_at_once(directory, "while results were measured"))
+    log.flush()  # or after a power cut the run might be called complete without its curve
     digest = directory.write_weights(network)
     return _finished(directory, recipe, dataset, compute, trained, digest, model, open_test, published, tell)
 

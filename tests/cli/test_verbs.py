@@ -13,6 +13,7 @@ import pytest
 
 import neocog
 from conftest import ENVIRONMENT, STEPS, TINY, Answer, drawn
+from neocog.cli.options import print_json
 from neocog.errors import RunError
 
 Cli = Callable[..., Answer]
@@ -41,6 +42,14 @@ def parsed(answer: Answer) -> dict[str, Any]:
 
 def train(cli: Cli, shapes: Path, *more: object) -> Answer:
     return cli("train", "fast", "--data", shapes, "--model", TINY, *SETS, *more)
+
+
+def test_strange_signs_are_escaped_as_json_does_it(capsys: pytest.CaptureFixture[str]) -> None:
+    content = {"class": "soft\u00adhyphen \x85 \x7f \U000e0067 \u202e Zoë 🐈"}
+    print_json(content)
+    out = capsys.readouterr().out
+    assert json.loads(out) == content
+    assert out == '{\n  "class": "soft\\u00adhyphen \\u0085 \\u007f \\udb40\\udc67 \\u202e Zoë 🐈"\n}\n'
 
 
 def test_a_folder_from_end_to_end(cli: Cli, shapes: Path) -> None:

@@ -465,6 +465,10 @@ HOSTILE = {
         HEAD + chunk(b"eXIf", b"II*\0" + bytes(1_000_000)) + TAIL,
         "its EXIF block has more than 1 MB; save it anew without it",
     ),
+    "jpeg with a long EXIF in pieces": (
+        b"\xff\xd8" + (b"\xff\xe1" + struct.pack(">H", 65_008) + b"Exif\0\0" + bytes(65_000)) * 16,
+        "its EXIF block has more than 1 MB; save it anew without it",
+    ),
     "bmp that jumps": (
         bmp(9000, 9000, 8, 1, b"\0\2\xff\xff" * 10),
         "it is a run-length encoded BMP too large to be read; save it as PNG",
@@ -488,6 +492,14 @@ HOSTILE = {
         "its tag 273 has 9000000 values; save it anew as PNG or JPEG",
     ),
     "tiff of many fractions": (tiff((282, 5, 90_000, 8)), "its tag 282 has 90000 values; save it anew as PNG or JPEG"),
+    "tiff that begins with the other byte": (
+        b"II\0*" + tiff((282, 5, 90_000, 8))[4:],
+        "its tag 282 has 90000 values; save it anew as PNG or JPEG",
+    ),
+    "tiff that Pillow takes for a small one": (
+        b"MM\0+\0\0\0\x08" + struct.pack(">HHHII", 1, 282, 5, 90_000, 8) + bytes(4),
+        "its tag 282 has 90000 values; save it anew as PNG or JPEG",
+    ),
     "tiff of many fractions below": (
         tiff((34665, 4, 1, 8 + 2 + 12 * 10 + 4 + 64), body=struct.pack("<HHHII", 1, 0x829A, 5, 90_000, 8) + bytes(4)),
         "its tag 33434 has 90000 values; save it anew as PNG or JPEG",
@@ -527,8 +539,9 @@ def test_what_would_flood_the_memory_or_take_long_is_refused(case: str) -> None:
         b"P6 #" + b"a" * 100 + b"\n8 8 255\n" + bytes(192),
         b"\xff\xd8\xff" + bytes(100),
         b"GIF89a\x08\0\x08\0\0\0\0!\xfe" + b"\1a" * 60 + b"\0,",
+        b"GIF89a\x08\0\x08\0\0\0\0" + b"!\xfe\0" * 60 + b",",
     ],
-    ids=["chunks", "empty chunks", "comment", "junk", "blocks"],
+    ids=["chunks", "empty chunks", "comment", "junk", "blocks", "empty blocks"],
 )
 def test_files_of_countless_pieces_are_given_up(data: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bounds, "MOST_READS", 50)

@@ -14,7 +14,7 @@ import typer
 from neocog.errors import RecipeError
 from neocog.stopping import FirstSignal, Stopped, heeding
 from neocog.tables import WIDTH
-from neocog.untrusted import shown_lines
+from neocog.untrusted import shown, shown_lines
 
 if TYPE_CHECKING:
     from neocog.data import Progress
@@ -88,8 +88,9 @@ def say(text: str, *, err: bool = False, nl: bool = True) -> None:
 
 
 def print_json(content: Any) -> None:
-    """One JSON object on standard output."""
-    say(json.dumps(content, ensure_ascii=False, indent=2))
+    """One JSON object on standard output, whose strange signs are escaped as JSON does it and not as `say` would."""
+    text = json.dumps(content, ensure_ascii=False, indent=2)
+    typer.echo("".join(sign if sign == "\n" or shown(sign) == sign else json.dumps(sign)[1:-1] for sign in text))
 
 
 def tell(text: str) -> None:

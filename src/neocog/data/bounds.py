@@ -150,7 +150,7 @@ def stored(mode: str) -> int:
 
 def check_header(data: bytes) -> None:
     """What Pillow would allocate, or go through in Python, while it only opens a file."""
-    if data[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
+    if data[:2] in (b"II", b"MM") and data[2:4] in (b"*\0", b"\0*", b"+\0", b"\0+"):  # Pillow takes either byte first
         check_directories(data)
     elif data[:4] == b"RIFF" and data[8:12] == b"WEBP" and (size := webp_size(data)):
         few_pixels(*size)
@@ -158,6 +158,28 @@ def check_header(data: bytes) -> None:
         little_memory(len(data), pixels, pixels * (4 + webp_needs(data)))
     elif data[:4] == b"GIF8" and (size := gif_size(data)):
         few_pixels(*size)
+    elif data[:2] == b"\xff\xd8" and len(data) > MOST_EXIF:
+        little_exif(jpeg_exif(data))
+
+
+def little_exif(count: int) -> None:
+    """Refuse an EXIF block that has more bytes than cameras write."""
+    if count > MOST_EXIF:
+        raise Unreadable(f"its EXIF block has more than {MOST_EXIF // 1_000_000} MB", "save it anew without it")
+
+
+def jpeg_exif(data: bytes) -> int:
+    """Bytes of EXIF in a JPEG: a piece has 65,533 at most, but Pillow joins all, and goes through them as it opens."""
+    found = pieces = 0
+    place = data.find(b"Exif\0\0")
+    while place >= 0 and found <= MOST_EXIF:
+        if data[place - 4 : place - 2] == b"\xff\xe1":
+            found += int.from_bytes(data[place - 2 : place], "big")
+        pieces += 1
+        if pieces > MOST_READS:
+            raise too_many_pieces()
+        place = data.find(b"Exif\0\0", place + 6)
+    return found
 
 
 def webp_size(data: bytes) -> tuple[int, int] | None:
@@ -187,11 +209,12 @@ def gif_size(data: bytes) -> tuple[int, int] | None:
     blocks = 0
     while data[place : place + 1] == b"!":
         place += 2
-        while place < len(data) and data[place]:
+        blocks += 1  # an extension without a block is a piece, too
+        while place < len(data) and data[place] and blocks <= MOST_READS:
             place += 1 + data[place]
             blocks += 1
-            if blocks > MOST_READS:
-                raise too_many_pieces()
+        if blocks > MOST_READS:
+            raise too_many_pieces()
         place += 1
     if data[place : place + 1] != b"," or len(data) < place + 9:
         return width, height
@@ -202,7 +225,7 @@ def gif_size(data: bytes) -> tuple[int, int] | None:
 def check_directories(data: bytes) -> None:
     """A TIFF's first directory and those it points to: Pillow makes Python objects of their values."""
     order = "<" if data[:2] == b"II" else ">"
-    big = data[2:4] in (b"+\0", b"\0+")
+    big = data[2] == 43  # as Pillow tells it, which doesn't know one that begins with the high byte
     count_of, entry, inline = (f"{order}Q", f"{order}HHQ", 8) if big else (f"{order}H", f"{order}HHI", 4)
     head, step = struct.calcsize(count_of), struct.calcsize(entry) + inline
     word = f"{order}{'Q' if big else 'I'}"
@@ -231,8 +254,7 @@ def check_claims(image: Image.Image, data: bytes) -> int:
     """Bytes that the decoder needs beside the pixels of a picture whose header was read; refuse what is hostile."""
     width, height = image.size
     few_pixels(width, height)
-    if len(image.info.get("exif") or b"") > MOST_EXIF:
-        raise Unreadable(f"its EXIF block has more than {MOST_EXIF // 1_000_000} MB", "save it anew without it")
+    little_exif(len(image.info.get("exif") or b""))
     tiles: list[Any] = getattr(image, "tile", [])
     if len(data) > COMPRESSED and not (tiles and tiles[0][0] in ("raw", "ppm")):
         raise too_long(COMPRESSED)

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neocog.data.dataset import Progress
-from neocog.data.findings import Finding, Level
+from neocog.data.findings import Finding, Level, count_of
 from neocog.data.likeness import Near, Pictures, Pixels, near
 from neocog.untrusted import shown
 
@@ -151,7 +151,7 @@ def _exact(groups: Iterable[list[Copies]], part: str) -> Finding | None:
     several = [copies for group in groups for copies in _of(part, group) if len(copies) > 1]
     files = [each for copies in several for each in copies]
     text = (
-        f"{part} holds {_counted(len(several), 'picture')} more than once, in {len(files):,} files:"
+        f"{part} holds {count_of(len(several), 'picture')} more than once, in {len(files):,} files:"
         f" {_listed([_and(copies) for copies in several])}; keep one of each"
     )
     return _finding("exact-duplicates", "warning", text, files)
@@ -162,7 +162,7 @@ def _near(groups: Iterable[list[Copies]], part: str) -> Finding | None:
     files = [each for group in several for copies in group for each in copies]
     text = (
         f"{part} holds {len(files):,} pictures that are nearly the same as others, in"
-        f" {_counted(len(several), 'group')}: {_listed([_and([copies[0] for copies in group]) for group in several])};"
+        f" {count_of(len(several), 'group')}: {_listed([_and([copies[0] for copies in group]) for group in several])};"
         " look at them, and keep one of each"
     )
     return _finding("near-duplicates", "note", text, files)
@@ -181,7 +181,7 @@ def _leaked(groups: Iterable[list[Copies]], first: str, second: str) -> Finding 
     count = sum(each.part == second for each in files)
     be = "is" if count == 1 else "are"
     text = (
-        f"{_counted(count, 'picture')} of {second} {be} in {first} as well, {_how_alike(exact, count)}:"
+        f"{count_of(count, 'picture')} of {second} {be} in {first} as well, {_how_alike(exact, count)}:"
         f" {_listed(pairs)}; {'' if exact == count else 'look at them, and '}keep them in one part, or {second}"
         " accuracy comes out too good"
     )
@@ -204,7 +204,7 @@ def _contradicting(groups: Iterable[list[Copies]], classes: Sequence[str]) -> Fi
         )
     be = "is" if len(several) == 1 else "are"
     text = (
-        f"{_counted(len(several), 'picture')} {be} there under two classes, {_how_alike(exact, len(several))}:"
+        f"{count_of(len(several), 'picture')} {be} there under two classes, {_how_alike(exact, len(several))}:"
         f" {_listed(shown)}; give each picture one class"
     )
     return _finding("contradicting-duplicates", "warning", text, files)
@@ -212,10 +212,6 @@ def _contradicting(groups: Iterable[list[Copies]], classes: Sequence[str]) -> Fi
 
 def _finding(kind: str, level: Level, text: str, files: Sequence[_Picture]) -> Finding | None:
     return Finding(kind, level, text, tuple(each.name for each in files)) if files else None
-
-
-def _counted(count: int, word: str) -> str:
-    return f"{count:,} {word}" + "s" * (count != 1)
 
 
 def _how_alike(exact: int, count: int) -> str:

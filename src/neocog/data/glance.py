@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from neocog.data.decode import Preprocess, opened, quiet_pillow
+from neocog.data.decode import Preprocess, is_grey, opened, quiet_pillow
 from neocog.data.folder import Listing
 
 SAMPLE = 200  # pictures looked at to choose size and colour
@@ -38,7 +38,7 @@ def has_colour(found: Listing) -> bool:
         for name in sample(found.all_names()):
             try:
                 with opened(found.root / name) as image:
-                    if image.mode in ("1", "L", "LA", "I", "F") or image.mode.startswith("I;16"):
+                    if is_grey(image):
                         continue
                     pixels = look.fitted(image).astype(np.int16)
             except Exception:  # found again, counted and named when all are decoded
