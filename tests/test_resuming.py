@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import shutil
 import signal
 from collections.abc import Callable, Mapping
@@ -95,6 +96,29 @@ def test_a_stopped_training_ends_with_the_same_bits(arrays: Arrays, at: int) -> 
     same = [name for name in want.results if name not in ("run", "train_seconds")]
     assert [got.results[name] for name in same] == [want.results[name] for name in same]
     assert not {"run.lock", "owner.txt"} & {path.name for path in got.path.iterdir()}
+
+
+class Drawing(nn.Module):
+    """A layer that draws from the generators of Python and numpy, and from torch's."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if not self.training:
+            return x
+        return x * random.uniform(0.5, 1.5) + 0.1 * float(np.random.normal()) + 0.1 * torch.randn_like(x)  # noqa: NPY002
+
+
+def drawing(channels: int, classes: int) -> nn.Module:
+    return nn.Sequential(Drawing(), network(channels, classes))
+
+
+def test_a_network_may_draw_from_every_generator(arrays: Arrays) -> None:
+    want = train(arrays, "whole", model=drawing)
+    run = stop(arrays, "stopped", model=drawing)
+    random.seed(99)
+    np.random.seed(99)  # noqa: NPY002
+    python, own = random.getstate(), np.random.get_state()[1].tolist()  # noqa: NPY002
+    check_same(resume(run, data=arrays, model=drawing).path, want.path)
+    assert (random.getstate(), np.random.get_state()[1].tolist()) == (python, own)  # the caller's are left alone  # noqa: NPY002
 
 
 class Copies(Observer):
@@ -233,7 +257,7 @@ def test_a_loss_that_is_no_number_is_never_kept(arrays: Arrays, monkeypatch: pyt
     assert str(caught.value) == (
         "weights in '0.weight' are infinite or nan after step 4 of 6 (optimizer.lr = 0.01, at this step 0.00538; batch "
         "4 of 4 in epoch 1: 'arrays/34', 'arrays/33', 'arrays/37' and 2 more); resuming would come to the same, so "
-        "train anew with a smaller rate, such as --set optimizer.lr=0.001"
+        "train anew with a smaller rate, such as --set optimizer.lr=0.001; `neocog lr-find` looks for one"
     )
     checkpoints = Checkpoints(Path("spoiled"))
     for each in checkpoints.stored():

@@ -495,7 +495,8 @@ def test_an_infinite_loss_is_one_line_and_observers_are_told_the_end(arrays: Arr
         trained(arrays, {"optimizer.lr": 1e30, "train.iterations": 20}, observers=[diary])
     assert str(caught.value) == (
         "the loss became nan at step 2 of 20 (optimizer.lr = 1e+30; batch 2 of 5 in epoch 1); resuming would come to "
-        "the same, so train anew with a smaller rate, such as --set optimizer.lr=1e+29"
+        "the same, so train anew with a smaller rate, such as --set "
+        "optimizer.lr=0.1; `neocog lr-find` looks for one"
     )
     assert diary.events[-1] == ("end",)
     assert diary.events.count(("end",)) == 1
@@ -507,7 +508,8 @@ def test_the_rate_that_is_advised_is_a_tenth_of_the_recipes_not_of_the_moments(a
         trained(arrays, changes)
     assert str(caught.value) == (
         "the loss became nan at step 2 of 20 (optimizer.lr = 1e+30, at this step 6.05263e+29; batch 2 of 5 in epoch 1)"
-        "; resuming would come to the same, so train anew with a smaller rate, such as --set optimizer.lr=1e+29"
+        "; resuming would come to the same, so train anew with a smaller rate, such as --set "
+        "optimizer.lr=0.1; `neocog lr-find` looks for one"
     )
 
 
@@ -535,7 +537,10 @@ class SpoilsAt(Observer):
             self.spoil()
 
 
-MEND = "resuming would come to the same, so train anew with a smaller rate, such as --set optimizer.lr=0.01"
+MEND = (
+    "resuming would come to the same, so train anew with a smaller rate, such as --set optimizer.lr=0.01; "
+    "`neocog lr-find` looks for one"
+)
 NORMED = "conv 4 3 same | batchnorm | relu | maxpool 2 | flatten | linear classes"
 
 
@@ -596,6 +601,14 @@ def test_weights_that_the_last_step_spoils_are_not_measured(arrays: Arrays, with
     assert all(point.validation_loss is None or math.isfinite(point.validation_loss) for point in points.all)
 
 
+def test_a_loss_on_validation_pictures_that_is_no_number(arrays: Arrays, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("neocog.training.logits_of", lambda model, images, _: torch.full((len(images), 2), math.inf))
+    points = Points()
+    said = refused(network(), split(arrays), {}, validation=split(arrays, 9), observers=[points])
+    assert said == f"the loss on validation pictures is nan after step 5 of 6 (optimizer.lr = 0.1); {MEND}"
+    assert len(points.all) == 4
+
+
 def test_an_infinite_buffer_of_the_users_own_is_no_fault(arrays: Arrays) -> None:
     model = network()
     model.register_buffer("mask", torch.tensor([0.0, -math.inf]))
@@ -644,7 +657,8 @@ def test_bf16_is_named_among_what_may_help(arrays: Arrays) -> None:
     said = refused(network(), split(arrays), {"optimizer.lr": 1e30}, Compute(torch.device("cpu"), "bf16"))
     assert said == (
         "the loss became nan at step 2 of 6 (optimizer.lr = 1e+30; batch 2 of 5 in epoch 1); resuming would come to "
-        "the same, so train anew with a smaller rate, such as --set optimizer.lr=1e+29 or --precision float32"
+        "the same, so train anew with a smaller rate, such as --set "
+        "optimizer.lr=0.1 or --precision float32; `neocog lr-find` looks for one"
     )
 
 

@@ -397,7 +397,7 @@ def test_a_loss_that_explodes_ends_the_run_which_is_no_finished_one(arrays: Arra
     assert refusal(TrainingError, trained, arrays, set=changes, run="mine") == (
         "the loss became nan at step 2 of 6 (optimizer.lr = 1e+30; batch 2 of 4 in epoch 1: 'arrays/36', 'arrays/2', "
         "'arrays/20' and 5 more); resuming would come to the same, so train anew with a smaller rate, such as "
-        "--set optimizer.lr=1e+29"
+        "--set optimizer.lr=0.1; `neocog lr-find` looks for one"
     )
     assert refusal(RunError, neocog.load, "mine") == (
         "run 'mine' is not finished; if it was stopped or killed, go on with: neocog resume mine"

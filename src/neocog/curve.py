@@ -20,6 +20,7 @@ from neocog.recipe import Recipe
 
 _POINTS = 100  # about how many times a run reports its training loss
 _MEASUREMENTS = 20  # at most how many times it measures itself on the validation part
+_MODEST = 0.1  # a rate that is tried where the one given is beyond all reason
 _NAMED = 3  # how many pictures of a batch an error names
 
 
@@ -188,6 +189,12 @@ class Soundness:
             raise TrainingError(f"{spoilt} are infinite or nan after {where}; {self._mend()}")
         self.fine = done
 
+    def check_measured(self, done: int, loss: float) -> None:
+        """Raises TrainingError for a loss on validation pictures that is infinite or not a number."""
+        if not math.isfinite(loss):
+            now = f"step {done} of {self.plan.total_steps} (optimizer.lr = {self.full:g})"
+            raise TrainingError(f"the loss on validation pictures is {loss} after {now}; {self._mend()}")
+
     def _told(self, step: int, loss: float) -> str:
         where = f"{loss} at {self._where(step)}"
         if self.class_weights is not None and not self.class_weights[self._labels(step)].any():
@@ -222,7 +229,8 @@ class Soundness:
         return self.batches.labels[self.batches.places(step - 1).to(self.batches.labels.device)]
 
     def _mend(self) -> str:
+        smaller = min(self.full / 10, _MODEST)  # a tenth of 1e30 would come to the same once more
         return (
             "resuming would come to the same, so train anew with a smaller rate, such as "
-            f"--set optimizer.lr={self.full / 10:.1g}{self.precise}"
+            f"--set optimizer.lr={smaller:.1g}{self.precise}; `neocog lr-find` looks for one"
         )

@@ -18,7 +18,7 @@ from neocog.layers import Layers
 from neocog.layers.modules import SameConv2d
 from neocog.layers.stack import Placed
 from neocog.ops import Conv2d
-from neocog.randomness import derived_seed
+from neocog.randomness import seed_shared, shared_kept
 from neocog.recipe import Recipe
 
 _PRODUCTS_A_SECOND = 1e7  # of plain Python, about; benchmarks/convolutions.py
@@ -68,8 +68,8 @@ def build(
 
     With `as_written` each layer of a text stands where the recipe has it, for who looks into the network.
     """
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(derived_seed(recipe.train.seed, "weights"))
+    with shared_kept(), torch.random.fork_rng(devices=[]):
+        seed_shared(torch.device("cpu"), recipe.train.seed, "weights")
         if recipe.layers is not None:
             # Pooling before the activation is the same function and less work; an error names the layers as written.
             placed = recipe.layers.check(image_shape, classes)

@@ -7,6 +7,9 @@ one step or the split of a data set stay the same however the work around them i
 from __future__ import annotations
 
 import hashlib
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -48,6 +51,32 @@ def seed_torch(device: torch.device, seed: int, purpose: str, *keys: int) -> Non
         torch.cuda.default_generators[index].manual_seed(number)
     elif device.type == "mps":
         torch.mps.manual_seed(number)
+
+
+def seed_shared(device: torch.device, seed: int, purpose: str, *keys: int) -> None:
+    """As `seed_torch`, and the generators that Python and numpy share among all callers, too.
+
+    A network of the user's own may draw from any of them.
+    """
+    import numpy
+
+    seed_torch(device, seed, purpose, *keys)
+    number = derived_seed(seed, purpose, *keys)
+    random.seed(number)
+    numpy.random.seed(number % 2**32)  # noqa: NPY002 - theirs, not ours
+
+
+@contextmanager
+def shared_kept() -> Iterator[None]:
+    """The generators that Python and numpy share are afterwards as they were."""
+    import numpy
+
+    python, own = random.getstate(), numpy.random.get_state()  # noqa: NPY002
+    try:
+        yield
+    finally:
+        random.setstate(python)
+        numpy.random.set_state(own)  # noqa: NPY002
 
 
 def numpy_stream(seed: int, purpose: str, *keys: int) -> numpy.random.Generator:

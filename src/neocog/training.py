@@ -25,7 +25,7 @@ from neocog.device import Compute
 from neocog.errors import DeviceError, RecipeError, RunError
 from neocog.inference import logits_of
 from neocog.optim import WeightAverage, build_optimizer, rate_factor, set_rate
-from neocog.randomness import seed_torch
+from neocog.randomness import seed_shared, shared_kept
 from neocog.recipe import Recipe
 from neocog.snapshots import Snapshot, copied, found_under, put_state, put_tensors, put_weights, state_of, weights_of
 from neocog.speed import fastest, keep_freed_memory
@@ -114,7 +114,7 @@ def fit(
     with _memory_named(model, training, recipe, compute), _conditions(compute), _watched(observers, plan):
         model.train()
         for step, (x, labels) in zip(range(first, plan.total_steps), batches.from_step(first), strict=False):
-            seed_torch(compute.device, recipe.train.seed, "dropout", step)
+            seed_shared(compute.device, recipe.train.seed, "dropout", step)
             set_rate(optimizer, factor(step=step))
             with compute.autocast():
                 logits = forward(x.to(compute.dtype))
@@ -137,6 +137,7 @@ def fit(
                     with average.applied() if average else nullcontext():
                         if validation is not None and measures:
                             measured = _measure(model, validation, normalization)
+                            sound.check_measured(done, measured[0])
                         rate = float(optimizer.param_groups[0]["lr"])
                         _notify(observers, "point", curve.point(done, plan, rate, measured))
             if keeper is not None and keeper.wants(done, plan):
@@ -320,7 +321,7 @@ def _need(model: nn.Module, training: Split, recipe: Recipe, compute: Compute) -
         trial = copy.deepcopy(model).train()
         forward = fastest(trial, cpu)
         _, height, width, channels = training.images.shape
-        with torch.random.fork_rng(devices=[]), cpu.autocast():
+        with shared_kept(), torch.random.fork_rng(devices=[]), cpu.autocast():
             return memory.need_of(forward, trial, torch.zeros(_TRIED, channels, height, width, dtype=cpu.dtype))
     except Exception:  # a network that can't do this may train all the same
         return None
@@ -353,8 +354,8 @@ def _memory_named(model: nn.Module, training: Split, recipe: Recipe, compute: Co
 
 @contextmanager
 def _conditions(compute: Compute) -> Iterator[None]:
-    """Torch set up for training, and back as it was afterwards: random state, denormals."""
-    with torch.random.fork_rng(devices=[compute.device] if compute.device.type == "cuda" else []):
+    """Torch set up for training, and all back as it was afterwards: random states, denormals."""
+    with shared_kept(), torch.random.fork_rng(devices=[compute.device] if compute.device.type == "cuda" else []):
         tiny = torch.tensor(1e-310, dtype=torch.float64)
         flushed = float(tiny + tiny) == 0  # torch has no function that tells
         torch.set_flush_denormal(True)

@@ -206,7 +206,7 @@ def test_a_seed_that_fails_and_a_worker_that_is_killed_stop_no_other(done: Done)
         None,
         "the loss became nan at step 2 of 6 (optimizer.lr = 1e+30; batch 2 of 4 in epoch 1: 'arrays/36', 'arrays/2', "
         "'arrays/20' and 5 more); resuming would come to the same, so train anew with a smaller rate, such as "
-        "--set optimizer.lr=1e+29",
+        "--set optimizer.lr=0.1; `neocog lr-find` looks for one",
     )
     assert (hungry.run, hungry.error) == (
         None,

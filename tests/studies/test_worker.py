@@ -94,7 +94,7 @@ def test_a_job_that_fails_leaves_the_worker_to_the_next(worker: Worker, arrays: 
     assert worker.train(order(arrays, "kept/0", bad), lambda *_: None) == (
         "the loss became nan at step 2 of 6 (optimizer.lr = 1e+30; batch 2 of 4 in epoch 1: 'arrays/36', 'arrays/2', "
         "'arrays/20' and 5 more); resuming would come to the same, so train anew with a smaller rate, such as "
-        "--set optimizer.lr=1e+29"
+        "--set optimizer.lr=0.1; `neocog lr-find` looks for one"
     )
     assert worker.train(order(arrays, "kept/1"), lambda *_: None) is None
     assert [path.name for path in Path("kept").iterdir()] == ["1"]

@@ -18,7 +18,7 @@ import numpy as np
 from PIL import Image, ImageColor, UnidentifiedImageError
 
 from neocog.data import bounds, netpbm
-from neocog.data.bounds import Unreadable as Unreadable
+from neocog.data.bounds import BadPicture
 from neocog.data.plain import is_plain, pixels_of, plain_image
 from neocog.data.quiet import quiet_pillow as quiet_pillow
 from neocog.data.room import empty
@@ -91,7 +91,7 @@ class Preprocess:
         return read_or_refuse(picture, self.fitted)
 
     def pixels(self, picture: Picture) -> np.ndarray:
-        """As calling it, but raises the bare `Unreadable`, for those who collect many."""
+        """As calling it, but raises the bare `BadPicture`, for those who collect many."""
         return read(picture, self.fitted)
 
     def fitted(self, image: Image.Image) -> np.ndarray:
@@ -202,7 +202,7 @@ def whole(picture: Picture, channels: int = 0) -> np.ndarray:
 
     def at_its_size(image: Image.Image) -> np.ndarray:
         if not all(image.size):
-            raise Unreadable("it has no pixels", "give a picture of at least 1 × 1")
+            raise BadPicture("it has no pixels", "give a picture of at least 1 × 1")
         plain = Preprocess(image.size[::-1], channels or (1 if is_grey(image) else 3))
         plain.check_memory(image)  # now, as Pillow decodes a PNG to look for its orientation
         turned = image.format != "TIFF" and orientation(image) in (5, 6, 7, 8)
@@ -220,17 +220,17 @@ def read_or_refuse(picture: Picture, work: Callable[[Image.Image], np.ndarray]) 
     """What `work` makes of the opened picture, or one line that names the picture, the reason and the mend."""
     try:
         return read(picture, work)
-    except Unreadable as error:
+    except BadPicture as error:
         raise PictureError(f"cannot read {named(picture)}: {error.reason}; {error.mend}") from None
 
 
 def read(picture: Picture, work: Callable[[Image.Image], np.ndarray]) -> np.ndarray:
-    """What `work` makes of the opened picture, or the bare `Unreadable`; a PictureError where memory runs out."""
+    """What `work` makes of the opened picture, or the bare `BadPicture`; a PictureError where memory runs out."""
     with quiet_pillow():
         try:
             with opened(picture) as image:
                 return work(image)
-        except Unreadable:
+        except BadPicture:
             raise
         except MemoryError:  # the bounds have let it pass, so nothing is wrong with the picture
             raise PictureError(
@@ -307,9 +307,9 @@ def check_png(data: bytes) -> None:
         length, kind = int.from_bytes(view[place : place + 4], "big"), bytes(view[place + 4 : place + 8])
         end = place + 8 + length
         if len(view) < end + 4:
-            raise Unreadable(bounds.TRUNCATED)
+            raise BadPicture(bounds.TRUNCATED)
         if zlib.crc32(view[place + 4 : end]) != int.from_bytes(view[end : end + 4], "big"):
-            raise Unreadable("it is damaged (a checksum inside the file is wrong)")
+            raise BadPicture("it is damaged (a checksum inside the file is wrong)")
         place = end + 4
     raise bounds.too_many_pieces()
 
@@ -329,10 +329,10 @@ def undecoded(image: Image.Image) -> bytes | None:
 def from_array(pixels: np.ndarray) -> Image.Image:
     """An image of a uint8 array (H, W), (H, W, 1) or (H, W, 3)."""
     if pixels.dtype != np.uint8:
-        raise Unreadable(f"its pixels are {pixels.dtype}, not uint8", "give uint8 from 0 to 255")
+        raise BadPicture(f"its pixels are {pixels.dtype}, not uint8", "give uint8 from 0 to 255")
     flat = pixels[..., 0] if pixels.ndim == 3 and pixels.shape[2] == 1 else pixels
     if not (flat.ndim == 2 or (flat.ndim == 3 and flat.shape[2] == 3)):
-        raise Unreadable(f"its shape is {pixels.shape}", "give (H, W), (H, W, 1) or (H, W, 3)")
+        raise BadPicture(f"its shape is {pixels.shape}", "give (H, W), (H, W, 1) or (H, W, 3)")
     return Image.fromarray(np.ascontiguousarray(flat))
 
 
@@ -340,8 +340,11 @@ def orientation(image: Image.Image) -> int:
     """The EXIF orientation, 1 to 8; 1 where there is none, or where the EXIF block is nonsense."""
     if image.format == "PNG" and "exif" not in image.info:
         image.load()  # as Pillow would to find its EXIF, but what is wrong with the pixels is told
+    bounds.little_exif(bounds.exif_of(image))  # of a PNG, it may stand behind the pixels
     try:
         return int(image.getexif().get(0x0112, 1))
+    except MemoryError:
+        raise
     except Exception:  # damaged EXIF says nothing about the pixels, which may be fine
         return 1
 
@@ -351,22 +354,22 @@ def colour(name: str, mode: str) -> Any:
     return ImageColor.getcolor(name, mode)
 
 
-def explained(error: Exception) -> Unreadable:
+def explained(error: Exception) -> BadPicture:
     """A library's exception as reason and mend."""
     if isinstance(error, FileNotFoundError):
-        return Unreadable("there is no such file", "check the path")
+        return BadPicture("there is no such file", "check the path")
     if isinstance(error, IsADirectoryError):
-        return Unreadable("it is a folder", "give one picture in it")
+        return BadPicture("it is a folder", "give one picture in it")
     if isinstance(error, OSError) and error.strerror:
-        return Unreadable(error.strerror.lower(), "check the path and its permissions")
+        return BadPicture(error.strerror.lower(), "check the path and its permissions")
     if isinstance(error, UnidentifiedImageError):
-        return Unreadable(
+        return BadPicture(
             "it is damaged, or no picture of a format neocog reads (PNG, JPEG, GIF, BMP, WebP, TIFF, PPM)",
             "save it as PNG or JPEG",
         )
     if isinstance(error, Image.DecompressionBombError):
-        return Unreadable(f"it has more than the {bounds.LIMIT // 1_000_000} megapixels allowed", "scale it down first")
+        return BadPicture(f"it has more than the {bounds.LIMIT // 1_000_000} megapixels allowed", "scale it down first")
     text = shown(" ".join(str(error).split())[:200]) or type(error).__name__
     if "truncated" in text.lower() or isinstance(error, EOFError):
-        return Unreadable(bounds.TRUNCATED)
-    return Unreadable(f"it is damaged ({text})")
+        return BadPicture(bounds.TRUNCATED)
+    return BadPicture(f"it is damaged ({text})")

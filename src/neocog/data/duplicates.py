@@ -21,9 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neocog.data.dataset import Progress
-from neocog.data.findings import Finding, Level, count_of
+from neocog.data.findings import Finding, Level, count_of, quoted, several
 from neocog.data.likeness import Near, Pictures, Pixels, near
-from neocog.untrusted import shown
 
 SHOWN = 3  # pairs that a finding names
 
@@ -135,7 +134,7 @@ class _Picture:
     label: int
 
     def __str__(self) -> str:
-        return f"'{shown(self.name)}'"
+        return quoted(self.name)
 
 
 Copies = list[_Picture]  # pictures with exactly the same pixels
@@ -152,9 +151,9 @@ def _exact(groups: Iterable[list[Copies]], part: str) -> Finding | None:
     files = [each for copies in several for each in copies]
     text = (
         f"{part} holds {count_of(len(several), 'picture')} more than once, in {len(files):,} files:"
-        f" {_listed([_and(copies) for copies in several])}; keep one of each"
+        f" {_pairs([_and(copies) for copies in several])}; keep one of each"
     )
-    return _finding("exact-duplicates", "warning", text, files)
+    return _finding("exact-duplicates", "warning", text, several)
 
 
 def _near(groups: Iterable[list[Copies]], part: str) -> Finding | None:
@@ -162,7 +161,7 @@ def _near(groups: Iterable[list[Copies]], part: str) -> Finding | None:
     files = [each for group in several for copies in group for each in copies]
     text = (
         f"{part} holds {len(files):,} pictures that are nearly the same as others, in"
-        f" {count_of(len(several), 'group')}: {_listed([_and([copies[0] for copies in group]) for group in several])};"
+        f" {count_of(len(several), 'group')}: {_pairs([_and([copies[0] for copies in group]) for group in several])};"
         " look at them, and keep one of each"
     )
     return _finding("near-duplicates", "note", text, files)
@@ -182,7 +181,7 @@ def _leaked(groups: Iterable[list[Copies]], first: str, second: str) -> Finding 
     be = "is" if count == 1 else "are"
     text = (
         f"{count_of(count, 'picture')} of {second} {be} in {first} as well, {_how_alike(exact, count)}:"
-        f" {_listed(pairs)}; {'' if exact == count else 'look at them, and '}keep them in one part, or {second}"
+        f" {_pairs(pairs)}; {'' if exact == count else 'look at them, and '}keep them in one part, or {second}"
         " accuracy comes out too good"
     )
     return _finding("leaked-duplicates", "warning", text, files)
@@ -205,7 +204,7 @@ def _contradicting(groups: Iterable[list[Copies]], classes: Sequence[str]) -> Fi
     be = "is" if len(several) == 1 else "are"
     text = (
         f"{count_of(len(several), 'picture')} {be} there under two classes, {_how_alike(exact, len(several))}:"
-        f" {_listed(shown)}; give each picture one class"
+        f" {_pairs(shown)}; give each picture one class"
     )
     return _finding("contradicting-duplicates", "warning", text, files)
 
@@ -233,9 +232,8 @@ def _and(names: Sequence[object]) -> str:
     return f"{', '.join(few[:-1])} and {few[-1]}" if len(few) > 1 else few[0]
 
 
-def _listed(items: Sequence[str]) -> str:
-    more = f" … and {len(items) - SHOWN:,} more" if len(items) > SHOWN else ""
-    return "; ".join(items[:SHOWN]) + more
+def _pairs(texts: Sequence[str]) -> str:
+    return several(texts, SHOWN)
 
 
 def _same(arrays: Sequence[Pixels]) -> list[Group]:

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from neocog.untrusted import shown
+
 Level = Literal["error", "warning", "note"]
 SHOWN = 5  # names in one line
 
@@ -19,22 +21,41 @@ class Finding:
         level: "error" stops a training, "warning" may spoil what it measures, "note" is good to know.
         text: one line: what, how many, and how to mend it.
         files: all files it is about, by their names in the data set; the text names a few.
+        groups: the files by what belongs together, such as the copies of one picture; empty where nothing does.
     """
 
     kind: str
     level: Level
     text: str
     files: tuple[str, ...] = ()
+    groups: tuple[tuple[str, ...], ...] = ()
+
+
+def quoted(name: object) -> str:
+    r"""A name from a strange folder in quotes, on one line.
+
+    >>> print(quoted("two\nlines"))
+    'two\nlines'
+    """
+    return f"'{shown(name)}'"
 
 
 def listed(names: Sequence[str]) -> str:
     r"""The first few names in quotes, and how many more there are; on one line, whatever is in them.
 
     >>> print(listed(["a", "it's", "two\nlines", "三.png", "e", "f"]))
-    'a', "it's", 'two\nlines', '三.png', 'e' and 1 more
+    'a', 'it's', 'two\nlines', '三.png', 'e' and 1 more
     """
-    shown = ", ".join(repr(name) for name in names[:SHOWN])
-    return shown + (f" and {len(names) - SHOWN:,} more" if len(names) > SHOWN else "")
+    return ", ".join(map(quoted, names[:SHOWN])) + (f" and {len(names) - SHOWN:,} more" if len(names) > SHOWN else "")
+
+
+def several(texts: Sequence[str], most: int = SHOWN) -> str:
+    """The first few of longer texts, and how many more there are.
+
+    >>> several(["'a' is 'b'", "'c' is 'd'", "'e' is 'f'"], 2)
+    "'a' is 'b'; 'c' is 'd'; and 1 more"
+    """
+    return "; ".join(texts[:most]) + (f"; and {len(texts) - most:,} more" if len(texts) > most else "")
 
 
 def count_of(number: int, thing: str) -> str:

@@ -10,6 +10,7 @@ import errno
 import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
@@ -17,8 +18,10 @@ from typing import NoReturn
 import numpy as np
 
 from neocog.data import cache
+from neocog.data.bounds import BadPicture
 from neocog.data.dataset import PARTS, Holdings, Opener, Part, Progress, checksum
-from neocog.data.decode import FORMATS, Preprocess, Unreadable, quiet_pillow
+from neocog.data.decode import FORMATS, Preprocess, quiet_pillow
+from neocog.data.findings import listed, several
 from neocog.data.room import empty, place
 from neocog.data.threads import over_cores
 from neocog.errors import DataError, PictureError
@@ -41,7 +44,6 @@ PART_NAMES = {
     "testing": "test",
 }
 NO_CONTENT = frozenset({"__macosx", "thumbs.db", "desktop.ini"})
-SHOWN = 5  # files named in one message
 
 
 @dataclass(frozen=True)
@@ -108,7 +110,7 @@ def entries(folder: Path, fault: Fault = refuse) -> list[os.DirEntry[str]]:
     strange = [entry.name for entry in found if not is_utf8(entry.name)]
     if strange:
         what, them = ("a name that is", "it") if len(strange) == 1 else (f"{len(strange)} names that are", "them")
-        fault("place", f"the folder '{shown(folder)}' holds {what} not UTF-8: {quoted(strange)}; rename {them}")
+        fault("place", f"the folder '{shown(folder)}' holds {what} not UTF-8: {listed(strange)}; rename {them}")
     return [entry for entry in found if entry.name not in strange]
 
 
@@ -142,22 +144,45 @@ def is_picture(name: str) -> bool:
     return os.path.splitext(name)[1].lower() in EXTENSIONS  # noqa: PTH122 (names are compared by the ten thousand)
 
 
-def files_under(folder: Path, fault: Fault = refuse, seen: frozenset[tuple[int, int]] = frozenset()) -> Iterator[str]:
-    """Paths of all files below a folder, relative to it; links are followed, but not in circles."""
+Places = frozenset[tuple[int, int]]  # of folders, by what they are, whatever leads there
+
+
+def place_of(folder: Path) -> tuple[int, int]:
+    """Which folder it is: the same for all links to it."""
+    stat = folder.stat()
+    return stat.st_dev, stat.st_ino
+
+
+def places_of(folders: Iterable[Path]) -> Places:
+    """Which folders they are; those that can't be looked at are left out."""
+    found = set()
+    for folder in folders:
+        with suppress(OSError):
+            found.add(place_of(folder))
+    return frozenset(found)
+
+
+def files_under(
+    folder: Path, fault: Fault = refuse, seen: Places = frozenset(), unfollowed: list[Path] | None = None
+) -> Iterator[str]:
+    """Paths of all files below a folder, relative to it; links are followed, but not to `seen`, nor in circles.
+
+    What is not followed goes into `unfollowed`.
+    """
     try:
-        stat = folder.stat()
+        seen |= {place_of(folder)}
     except OSError as error:
         fault("place", cannot("look into the folder", folder, error))
         return
-    here = (stat.st_dev, stat.st_ino)
-    if here in seen:
-        return
     for entry in entries(folder, fault):
-        if is_folder(entry, fault):
-            for name in files_under(folder / entry.name, fault, seen | {here}):
-                yield f"{entry.name}/{name}"
-        else:
+        if not is_folder(entry, fault):
             yield entry.name
+        elif places_of([folder / entry.name]) <= seen and entry.is_symlink():
+            if unfollowed is not None:
+                unfollowed.append(folder / entry.name)
+        else:
+            for name in files_under(folder / entry.name, fault, seen, unfollowed):
+                yield f"{entry.name}/{name}"
 
 
 def pictures_in(path: Path) -> tuple[list[Path], list[Path]]:
@@ -194,18 +219,8 @@ def part_folders(root: Path, fault: Fault = refuse) -> dict[str, str]:
             fault("place", f"'{shown(root)}' holds both '{found[part]}' and '{name}'; keep one {part} folder")
         found[part] = name
     if "train" not in found:
-        fault("place", f"'{shown(root)}' holds {quoted(named)} but no folder 'train'; put the training pictures there")
+        fault("place", f"'{shown(root)}' holds {listed(named)} but no folder 'train'; put the training pictures there")
     return {part: found[part] for part in PARTS if part in found}
-
-
-def quoted(names: Sequence[str]) -> str:
-    """The first few names in quotes, and how many more there are.
-
-    >>> quoted(["a", "b", "c", "d", "e", "f", "g"])
-    "'a', 'b', 'c', 'd', 'e' and 2 more"
-    """
-    some = ", ".join(f"'{shown(name)}'" for name in names[:SHOWN])
-    return some + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")
 
 
 def listing(root: Path, fault: Fault = refuse) -> Listing:
@@ -222,7 +237,7 @@ def listing(root: Path, fault: Fault = refuse) -> Listing:
         unused = [name for name in folders_in(root, fault) if name not in parts.values()]
         if unused:
             notes.append(
-                f"'{shown(root)}' also holds folders that are no part of the data and are not used: {quoted(unused)}"
+                f"'{shown(root)}' also holds folders that are no part of the data and are not used: {listed(unused)}"
             )
     for part, name in (parts or {"train": ""}).items():
         base = root / name if name else root
@@ -232,7 +247,7 @@ def listing(root: Path, fault: Fault = refuse) -> Listing:
     classes = tuple(class_order(set().union(*found.values())))
     if others:
         are = "1 file is no picture and is" if len(others) == 1 else f"{len(others)} files are no pictures and are"
-        notes.append(f"{are} not used: {quoted(others)}")
+        notes.append(f"{are} not used: {listed(others)}")
     number = {name: index for index, name in enumerate(classes)}
     names = {part: [path for name in classes for path in groups.get(name, [])] for part, groups in found.items()}
     labels = {
@@ -250,19 +265,27 @@ def classes_in(
     classes: dict[str, list[str]] = {}
     files = [entry.name for entry in entries(base, fault) if not is_folder(entry, fault)]
     others += [prefix + name for name in files if not is_picture(name)]
-    for name in folders_in(base, fault):
-        paths = [f"{prefix}{name}/{path}" for path in files_under(base / name, fault)]
+    names = folders_in(base, fault)
+    root = base.resolve()
+    elsewhere = places_of([root, *root.parents, *(base / name for name in names)])
+    unfollowed: list[Path] = []
+    for name in names:
+        paths = [f"{prefix}{name}/{path}" for path in files_under(base / name, fault, elsewhere, unfollowed)]
         classes[name] = sorted(path for path in paths if is_picture(path))
         if not classes[name]:
-            what = f"only files that are no pictures ({quoted(paths)})" if paths else "nothing"
+            what = f"only files that are no pictures ({listed(paths)})" if paths else "nothing"
             fault("classes", f"the class folder '{shown(base / name)}' holds {what}; put pictures in it or remove it")
         others += sorted(path for path in paths if not is_picture(path))
         inner = {path.removeprefix(f"{prefix}{name}/").split("/")[0] for path in classes[name]}
         if len(inner) > 1 and inner <= set(folders_in(base / name, fault)):
             notes.append(
-                f"class '{shown(name)}' has no pictures of its own, only folders of them ({quoted(sorted(inner))});"
+                f"class '{shown(name)}' has no pictures of its own, only folders of them ({listed(sorted(inner))});"
                 f" if those are the classes, give '{shown(base / name)}'"
             )
+    if unfollowed:
+        links = [prefix + str(link.relative_to(base)) for link in unfollowed]
+        are = "1 link leads" if len(links) == 1 else f"{len(links)} links lead"
+        notes.append(f"{are} to a folder above, or to that of a class, and {'is' if len(links) == 1 else 'are'} not followed: {listed(links)}")
     pictures = [prefix + name for name in files if is_picture(name)]
     loose += pictures
     if len(classes) < 2:
@@ -276,7 +299,7 @@ def classes_in(
     if pictures:
         are = "1 picture lies in no class folder and is" if len(pictures) == 1 else ""
         are = are or f"{len(pictures)} pictures lie in no class folder and are"
-        notes.append(f"{are} not used: {quoted(pictures)}")
+        notes.append(f"{are} not used: {listed(pictures)}")
     return classes
 
 
@@ -287,7 +310,7 @@ def agree(parts: dict[str, str], part: str, train: set[str], other: set[str], fa
     sides = []
     for folder, names in ((parts["train"], train - other), (parts[part], other - train)):
         if names:
-            sides.append(f"only in '{folder}': {quoted(sorted(names))}")
+            sides.append(f"only in '{folder}': {listed(sorted(names))}")
     fault(
         "classes",
         f"the folders '{parts['train']}' and '{parts[part]}' hold different classes; {'; '.join(sides)};"
@@ -361,13 +384,13 @@ def decode_all(
         PictureError: naming the first pictures that can't be read, and how many there are.
     """
 
-    def work(piece: range) -> list[tuple[str, Unreadable]]:
+    def work(piece: range) -> list[tuple[str, BadPicture]]:
         failed = []
         for index in piece:
             path = root / names[index]
             try:
                 out[index] = preprocess.pixels(path)
-            except Unreadable as error:
+            except BadPicture as error:
                 failed.append((str(path), error))
         return failed
 
@@ -376,12 +399,11 @@ def decode_all(
     refuse_unreadable(bad, len(names))
 
 
-def refuse_unreadable(bad: Sequence[tuple[str, Unreadable]], count: int) -> None:
+def refuse_unreadable(bad: Sequence[tuple[str, BadPicture]], count: int) -> None:
     """Raises the PictureError about the pictures among `count` that can't be read, if there are any."""
     if len(bad) == 1:
         path, error = bad[0]
         raise PictureError(f"cannot read '{shown(path)}': {error.reason}; {error.mend}")
     if bad:
-        some = "; ".join(f"'{shown(path)}': {error.reason}" for path, error in bad[:SHOWN])
-        more = f"; and {len(bad) - SHOWN} more" if len(bad) > SHOWN else ""
-        raise PictureError(f"cannot read {len(bad)} of {count} pictures: {some}{more}; remove or replace them")
+        some = several([f"'{shown(path)}': {error.reason}" for path, error in bad])
+        raise PictureError(f"cannot read {len(bad)} of {count} pictures: {some}; remove or replace them")

@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from neocog.data.bounds import REPLACE
+from neocog.data.bounds import REPLACE, BadPicture
 from neocog.data.dataset import Progress
-from neocog.data.decode import Preprocess, Unreadable, is_grey, orientation, quiet_pillow, read
+from neocog.data.decode import Preprocess, is_grey, orientation, quiet_pillow, read
 from neocog.data.findings import SHOWN, Finding, Level, count_of, listed
 from neocog.data.plain import bands
 from neocog.data.threads import over_cores
@@ -111,7 +111,7 @@ def inspected(root: Path, name: str, preprocess: Preprocess = _LOOK, out: NDArra
         length = 0
     try:
         pixels = read(path, look)
-    except Unreadable as error:
+    except BadPicture as error:
         return Inspected(name, length, **facts, reason=error.reason, mend=error.mend)
     if out is not None:
         out[...] = pixels
@@ -148,7 +148,7 @@ def _asked(path: Path, question: Callable[[Image.Image], Any], otherwise: Any) -
         answer = question(image)
         return np.zeros(0, np.uint8)
 
-    with suppress(Unreadable):  # what stands behind the first frame may be damaged, and is not used
+    with suppress(BadPicture):  # what stands behind the first frame may be damaged, and is not used
         read(path, look)
     return answer
 

@@ -13,10 +13,10 @@ from pathlib import Path
 import numpy as np
 
 from neocog.data import folder, idx
-from neocog.data.bounds import REPLACE
+from neocog.data.bounds import REPLACE, BadPicture
 from neocog.data.catalogue import catalogue
 from neocog.data.dataset import Holdings, NumberedNames, Opener, Part, Progress, Source, checksum, take
-from neocog.data.decode import Preprocess, Unreadable, quiet_pillow
+from neocog.data.decode import Preprocess, quiet_pillow
 from neocog.data.doctor import Samples, Stored
 from neocog.data.door import Asked, looked_at, of_listing
 from neocog.data.duplicates import duplicate_findings
@@ -106,7 +106,7 @@ def look_at_folder(root: Path, asked: Asked, source: Source | None, progress: Pr
     names = found.all_names()
     pixels = empty((len(names), *preprocess.image_size, preprocess.channels))
     files = read_all(found.root, names, preprocess, pixels, progress)
-    bad = {row: Unreadable(file.reason, file.mend or REPLACE) for row, file in enumerate(files) if file.reason}
+    bad = {row: BadPicture(file.reason, file.mend or REPLACE) for row, file in enumerate(files) if file.reason}
     labels = np.concatenate([np.zeros(0, np.int64), *found.labels.values()])
     bounds = np.cumsum([0, *(len(some) for some in found.names.values())])
     where = {part: range(bounds[place], bounds[place + 1]) for place, part in enumerate(found.names)}

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from neocog.data.bounds import TRUNCATED, Unreadable, too_many_pieces
+from neocog.data.bounds import TRUNCATED, BadPicture, too_many_pieces
 from neocog.data.plain import bands
 
 MOST_TEXT = 32_000_000  # bytes of a picture written as text
@@ -31,17 +31,17 @@ def decoded(image: Image.Image, data: bytes) -> Image.Image:
     if codec == "ppm":
         return scaled(image, samples(data, start, count, arguments[1]), arguments[1])
     if len(data) > MOST_TEXT:
-        raise Unreadable(f"it is text of more than {MOST_TEXT // 1_000_000} MB", "save it as PNG")
+        raise BadPicture(f"it is text of more than {MOST_TEXT // 1_000_000} MB", "save it as PNG")
     # each number takes a digit, and a space except in a picture of black and white
     if len(data) - start < (count if image.mode == "1" else 2 * count - 1):
-        raise Unreadable(TRUNCATED)
+        raise BadPicture(TRUNCATED)
     if data.count(b"#", start) > MOST_COMMENTS:
         raise too_many_pieces()
     text = re.sub(rb"#[^\r\n]*[\r\n]?", b"", data[start:])
     if image.mode == "1":
         digits = text.translate(None, SPACE)[:count]
         if digits.translate(None, b"01"):
-            raise Unreadable("it is damaged (something other than 0 and 1 among its pixels)")
+            raise BadPicture("it is damaged (something other than 0 and 1 among its pixels)")
         return Image.frombytes("L", image.size, full(digits, count).translate(bytes.maketrans(b"01", b"\xff\x00")))
     return scaled(image, numbers(text, count, arguments[1]), arguments[1])
 
@@ -49,7 +49,7 @@ def decoded(image: Image.Image, data: bytes) -> Image.Image:
 def full(found: Any, count: int) -> Any:
     """What was found, if it is all."""
     if len(found) < count:
-        raise Unreadable(TRUNCATED)
+        raise BadPicture(TRUNCATED)
     return found
 
 
@@ -57,7 +57,7 @@ def samples(data: bytes, start: int, count: int, most: int) -> np.ndarray:
     """The binary numbers, of one byte, or of two with the high one first."""
     kind = np.dtype(np.uint8 if most < 256 else ">u2")
     if start + count * kind.itemsize > len(data):
-        raise Unreadable(TRUNCATED)
+        raise BadPicture(TRUNCATED)
     return np.frombuffer(data, kind, count, start)
 
 
@@ -72,10 +72,10 @@ def numbers(text: bytes, count: int, most: int) -> np.ndarray:
         piece = text[place:end]
         place = end
         if piece.translate(None, SPACE + b"0123456789"):
-            raise Unreadable("it is damaged (something other than digits among its pixels)")
+            raise BadPicture("it is damaged (something other than digits among its pixels)")
         values = np.fromstring(piece, np.float64, sep=" ")[: count - done]
         if len(values) and values.max() > most:
-            raise Unreadable(f"it is damaged (a pixel of {values.max():.0f}, where {most} is the highest)")
+            raise BadPicture(f"it is damaged (a pixel of {values.max():.0f}, where {most} is the highest)")
         found[done : done + len(values)] = values
         done += len(values)
     return full(found[:done], count)  # type: ignore[no-any-return]

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageColor
 
-from neocog.data.bounds import Unreadable
+from neocog.data.bounds import BadPicture
 
 BAND = 1 << 20  # pixels converted at a time
 
@@ -55,7 +55,7 @@ def plain_band(image: Image.Image, channels: int, background: str, white: int) -
 def white_of(image: Image.Image) -> int:
     """The value of white in a picture of more than 8 bits, and 0 in others; refuses what states no range."""
     if image.mode == "F":
-        raise Unreadable(
+        raise BadPicture(
             "its pixels are floating-point numbers whose range nothing states", "save it with 8 or 16 bits"
         )
     if not (image.mode.startswith("I;16") or image.mode == "I"):
@@ -65,7 +65,7 @@ def white_of(image: Image.Image) -> int:
         tags: Any = getattr(image, "tag_v2", {})
         bits = int(np.max(tags.get(258, 16)))
         if bits > 16 or 2 in np.atleast_1d(tags.get(339, 1)):
-            raise Unreadable(
+            raise BadPicture(
                 f"its pixels are {bits}-bit integers whose range nothing states", "save it with 8 or 16 bits"
             )
         white = (1 << bits) - 1
@@ -73,7 +73,7 @@ def white_of(image: Image.Image) -> int:
         found = [(int(values.min()), int(values.max())) for values in map(np.asarray, map(image.crop, bands(image)))]
         low, high = min(low for low, _ in found), max(high for _, high in found)
         if low < 0 or high > white:
-            raise Unreadable(f"its pixels run from {low} to {high}, outside 0 to {white}", "save it with 8 or 16 bits")
+            raise BadPicture(f"its pixels run from {low} to {high}, outside 0 to {white}", "save it with 8 or 16 bits")
     return white
 
 
