@@ -95,11 +95,11 @@ def test_damage_is_named_and_the_one_before_offered(stored: Checkpoints) -> None
     assert stored.read(stored.stored()[1])[0].done == 10
     stored.stored()[1].path.unlink()
     assert refusal(stored.read, last) == (
-        f"checkpoint '{last.path}' is damaged: {why}; there is no earlier one, so train again"
+        f"checkpoint '{last.path}' is damaged: {why}; no checkpoint of it is whole; train anew with: neocog train X"
     )
     last.path.unlink()
     assert refusal(stored.read, last) == (
-        f"checkpoint '{last.path}' can't be read: No such file or directory; there is no earlier one, so train again"
+        f"checkpoint '{last.path}' can't be read: No such file or directory; no checkpoint of it is whole; train anew with: neocog train X"
     )
 
 

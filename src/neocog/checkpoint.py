@@ -81,7 +81,7 @@ class Checkpoints:
         found = [(match, name) for name in names if (match := _NAME.fullmatch(name))]
         return sorted(
             (Stored(int(match[1]), self.folder / name, match[2]) for match, name in found),
-            key=lambda each: each.step,
+            key=lambda each: (each.step, each.digest),  # of one step there may be two, after a kill
             reverse=True,
         )
 
@@ -121,15 +121,22 @@ class Checkpoints:
                 old.unlink()
         return Stored(snapshot.done, path, digest)
 
-    def read(self, stored: Stored) -> tuple[Snapshot, dict[str, Any]]:
-        """A checkpoint and what was written beside it. Raises RunError when a single bit of it is wrong."""
+    def before(self, stored: Stored) -> Stored | None:
+        """The newest one of an earlier step."""
+        return next((each for each in self.stored() if each.step < stored.step), None)
+
+    def read(self, stored: Stored, mend: str | None = None) -> tuple[Snapshot, dict[str, Any]]:
+        """A checkpoint and what was written beside it.
+
+        Raises RunError when a single bit of it is wrong, with `mend` or with what `resume` can do.
+        """
         try:
             content = content_of(stored.path, MOST_WEIGHTS)
         except (OSError, Unreadable) as error:
             why = getattr(error, "strerror", None) or error
-            raise RunError(f"checkpoint '{stored.path}' can't be read: {why}{self._mend(stored)}") from None
+            raise RunError(f"checkpoint '{stored.path}' can't be read: {why}; {mend or self._mend(stored)}") from None
         if hashlib.sha256(content).hexdigest() != stored.digest:
-            raise RunError(f"checkpoint '{stored.path}' is damaged: {_damage(content)}{self._mend(stored)}")
+            raise RunError(f"checkpoint '{stored.path}' is damaged: {_damage(content)}; {mend or self._mend(stored)}")
         try:
             tensors, notes = tensors_and_notes(content)
             numbers = json_object(notes[_NUMBERS].encode(), finite=False)
@@ -138,15 +145,22 @@ class Checkpoints:
             return Snapshot(stored.step, tensors, dict(numbers["numbers"])), dict(numbers["facts"])
         except (ValueError, KeyError, TypeError) as error:
             raise RunError(
-                f"checkpoint '{stored.path}' is none of ours, though its name says so: {error}{self._mend(stored)}"
+                f"checkpoint '{stored.path}' is none of ours, though its name says so: {error}; "
+                f"{mend or self._mend(stored)}"
             ) from None
 
     def _mend(self, stored: Stored) -> str:
-        others = self.stored()
-        older = [each for each in others if each.step < stored.step]
-        if not older or any(each.step > stored.step for each in others):
-            return "; there is no earlier one, so train again"
-        return f"; `{resume_command(self.folder.parent)} --previous` goes on from step {older[0].step}"
+        run = self.folder.parent
+        whole = [each for each in self.stored() if each != stored and _is_whole(each)]
+        if not whole:
+            recipe = shlex.quote(str(run / "recipe.toml"))
+            return f"no checkpoint of it is whole; train anew with: neocog train {recipe}"
+        newest = self.stored()[0]
+        if stored.step == newest.step and whole[0] == self.before(stored):
+            return f"`{resume_command(run)} --previous` goes on from step {whole[0].step}"
+        if whole[0] == newest:
+            return f"`{resume_command(run)}` without --previous goes on from step {newest.step}"
+        return f"remove what is damaged, and `{resume_command(run)}` goes on from step {whole[0].step}"
 
     def _cannot_write(self, error: OSError, size: int) -> RunError:
         run = self.folder.parent
@@ -261,8 +275,11 @@ class CheckpointKeeper(Keeper):
             )
 
     def ask_to_stop(self, number: int) -> None:
-        """The training is to stop after its step, because of that signal."""
-        self.stop_asked = number
+        """The training is to stop after its step, because of that signal; at once, when it was asked before."""
+        again, self.stop_asked = self.stop_asked is not None, number
+        if again:
+            run = self.checkpoints.folder.parent
+            raise Stopped(run, number, f"stopped at once; go on with: {resume_command(run)}")
 
     def wait(self) -> None:
         """Until the last one is written, or can't be, which is nothing to a training that is over anyway."""
@@ -283,6 +300,13 @@ class CheckpointKeeper(Keeper):
         except Exception as error:  # whatever it is, it belongs into the thread that trains
             self._error = error
         self._cost = time.monotonic() - began
+
+
+def _is_whole(stored: Stored) -> bool:
+    try:
+        return hashlib.sha256(content_of(stored.path, MOST_WEIGHTS)).hexdigest() == stored.digest
+    except (OSError, Unreadable):
+        return False
 
 
 def _damage(content: bytes) -> str:

@@ -18,8 +18,9 @@ from torch import Tensor, nn
 
 from neocog.checkpoint import EVERY, Checkpoints, RunSize, Stored, resume_command
 from neocog.curve import Plan
-from neocog.data import Dataset, Progress
+from neocog.data import Dataset, Progress, catalogue
 from neocog.data.batches import Normalization
+from neocog.data.dataset import PARTS
 from neocog.device import Compute, choose, environment
 from neocog.errors import RecipeError, RunError
 from neocog.finished import Data, Run, Tell, data_name, open_data, warn
@@ -38,6 +39,7 @@ from neocog.workflow import facts_of, stops_at_once, train_in
 _BITS = ("neocog", "torch", "cpu", "gpu", "numpy")
 _CURVE = "metrics.csv"
 _MOST_THREADS = 4096
+_SHOWN = 3  # pictures named in a line
 
 
 def resume(
@@ -109,7 +111,7 @@ def verify(
     with directory.owned(tell), TemporaryDirectory(prefix="neocog-") as scratch:
         checkpoints = Checkpoints(directory.path)
         # The first is where it begins and the last what is compared.
-        stored = checkpoints.stored()[::-1][-2:]
+        stored = [*{each.step: each for each in checkpoints.stored()[::-1]}.values()][-2:]
         if not stored and not ended:
             raise RunError(
                 f"run '{place}' has no checkpoint to compare with; finish it with `{resume_command(place)}`, and "
@@ -117,7 +119,8 @@ def verify(
             )
         read = [_read(checkpoints, each, needed=not ended and each is stored[-1]) for each in stored]
         start = read[0][0] if len(read) == 2 else None
-        with _ready(directory, [facts for _, facts in read], data, model, progress, tell) as ready:
+        again = f"{resume_command(place)} --verify"
+        with _ready(directory, [facts for _, facts in read], data, model, progress, tell, again) as ready:
             if ready.changes:
                 forced = len(read) == 2 and read[0][1] != read[1][1]
                 mend = (
@@ -145,12 +148,7 @@ def verify(
 
 def _read(checkpoints: Checkpoints, stored: Stored, needed: bool) -> tuple[Snapshot, Mapping[str, Any]]:
     """A checkpoint to compare with; the mend for one that `resume` doesn't need is another."""
-    try:
-        return checkpoints.read(stored)
-    except RunError as error:
-        if needed:
-            raise
-        raise RunError(f"{str(error).rpartition('; ')[0]}; remove it, and verify what is left") from None
+    return checkpoints.read(stored, None if needed else "remove it, and verify what is left")
 
 
 class _Reached(Exception):
@@ -228,7 +226,8 @@ def _resumed(
 ) -> Run:
     stored = _chosen(Checkpoints(directory.path), previous)
     snapshot, facts = Checkpoints(directory.path).read(stored) if stored else (None, {})
-    with _ready(directory, [facts] if stored else [], data, model, progress, tell) as ready:
+    again = resume_command(directory.path)
+    with _ready(directory, [facts] if stored else [], data, model, progress, tell, again) as ready:
         if ready.was.get("tensorboard"):
             TensorBoardLog.check()
         # Weights have no place in a network of other shapes.
@@ -248,7 +247,7 @@ def _resumed(
             recipe = recipe.model_copy(update={"resolved": recipe.resolved.model_copy(update=resolved)})
             directory.write_recipe(recipe)
         if snapshot is None:
-            tell("has no checkpoint, so it begins anew")
+            tell(f"run '{directory.path}' has no checkpoint, so it begins anew")
         else:
             report(f"goes on after step {snapshot.done}")
             if any(line.startswith("optimizer.") and not line.startswith("optimizer.lr ") for line in ready.changes):
@@ -260,7 +259,8 @@ def _resumed(
         now = {"when": datetime.now(UTC).isoformat(timespec="seconds"), "step": done, **environment()}
         before = ready.was.get("resumed")
         resumed = [*(before if isinstance(before, list) else ()), now]
-        directory.write_json("environment.json", {**ready.was, "resumed": resumed})
+        noted = {"pictures": _pictures(dataset)} if "pictures" in ready.was else {}  # others than before, if forced
+        directory.write_json("environment.json", {**ready.was, **noted, "resumed": resumed})
         logs = [TensorBoardLog(directory, after=done)] if ready.was.get("tensorboard") else []
         return train_in(
             *(directory, recipe, dataset, ready.network, ready.compute),
@@ -299,9 +299,10 @@ def _ready(
     model: Model | None,
     progress: Progress | None,
     tell: Tell,
+    again: str,
 ) -> Iterator[_Ready]:
     """Makes a run's training ready, with its own threads; `facts` are those of the checkpoints that it begins from or
-    is compared with."""
+    is compared with, and `again` is the command that is under way."""
     recipe = directory.read_recipe()
     assert recipe.resolved is not None
     refuse_foreign_code(recipe, model)
@@ -317,6 +318,11 @@ def _ready(
                     f"{name} is {now.get(name)} and was {was.get(name)}: the last bits may differ from those of one "
                     "training"
                 )
+        if data is None and _is_gone(recipe.dataset.name):
+            raise RunError(
+                f"the pictures of run '{directory.path}' are no longer at '{recipe.dataset.name}'; say where they are "
+                f"with: {again} --data FOLDER"
+            )
         elsewhere = {"dataset.name": data_name(data)} if isinstance(data, str | Path) else {}
         source = open_data(recipe.changed(elsewhere), data)
         network = build(recipe, source.image_shape, len(source.classes), model)
@@ -326,8 +332,47 @@ def _ready(
         if model is not None and code_name(model) != recipe.model.factory:
             changes.append(f"the network is {code_name(model)} and was {recipe.model.factory}")
         if dataset.checksum != recipe.resolved.data_checksum:
-            changes.append(f"data '{dataset.name}' has other pictures or labels")
+            changes.append(f"data '{dataset.name}' has other pictures or labels{_what_changed(directory, was, dataset)}")
         yield _Ready(recipe, dataset, network, compute, was, changes)
+
+
+def _is_gone(name: str) -> bool:
+    """Whether that is a folder of pictures that is no longer there."""
+    if name == "arrays" or name in catalogue:
+        return False
+    try:
+        return not Path(name).expanduser().exists()
+    except (OSError, RuntimeError):  # `open_data` tells it
+        return False
+
+
+def _pictures(dataset: Dataset) -> dict[str, int]:
+    return {"train": len(dataset.train), "validation": len(dataset.validation or ())}
+
+
+def _what_changed(directory: RunDirectory, was: Mapping[str, Any], dataset: Dataset) -> str:
+    """All that the run has kept of its pictures: how many there were, and the names of those that it held out."""
+    found = []
+    now, before = _pictures(dataset), was.get("pictures")
+    if isinstance(before, Mapping):
+        other = [f"{now[part]} in {part} and {before.get(part)} before" for part in now if now[part] != before.get(part)]
+        found.append(", ".join(other) or f"{now['train']} in train and {now['validation']} in validation, as before")
+    try:
+        held_out = directory.read_json("split.json")
+    except RunError:
+        held_out = {}
+    splits = [split for split in (dataset.train, dataset.validation) if split is not None]
+    there = {name for split in splits for name in split.names} | set(dataset.carved.get("test", ()))
+    names = [name for part in PARTS for name in _list(held_out.get(part)) if isinstance(name, str)]
+    gone = [name for name in names if name not in there]
+    if gone:
+        more = f" and {len(gone) - _SHOWN} more" if len(gone) > _SHOWN else ""
+        found.append(f"gone: {', '.join(repr(name) for name in gone[:_SHOWN])}{more}")
+    return f" ({'; '.join(found)})" if found else ""
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
 
 
 def _conditions(directory: RunDirectory) -> dict[str, Any]:
@@ -343,10 +388,13 @@ def _conditions(directory: RunDirectory) -> dict[str, Any]:
 
 def _chosen(checkpoints: Checkpoints, previous: bool) -> Stored | None:
     """The checkpoint to go on from; None to begin anew."""
-    stored = checkpoints.stored()
-    if previous and len(stored) < 2:
+    last = next(iter(checkpoints.stored()), None)
+    if not previous:
+        return last
+    before = last and checkpoints.before(last)
+    if before is None:
         raise RunError(f"'{checkpoints.folder}' has no checkpoint before the last; leave --previous out")
-    return (stored[1] if previous else stored[0]) if stored else None
+    return before
 
 
 def _changes(was: Mapping[str, Any], now: Mapping[str, Any], under: str = "") -> list[str]:

@@ -39,8 +39,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from neocog import disk
-from neocog.curve import columns
-from neocog.errors import RunError
+from neocog.errors import NeocogError, RunError
 from neocog.recipe import Recipe
 from neocog.results import Results, check_results
 from neocog.untrusted import MOST_UNPACKED, MOST_WEIGHTS, Unreadable, arrays_of, content_of, json_object, tensors_of
@@ -102,10 +101,18 @@ class RunDirectory:
         if not place.is_dir():
             raise RunError(f"there is no run directory '{place}'; `neocog train` prints where a run lies")
         if (place / "results.json").exists():
-            raise RunError(f"run '{place}' is finished; `neocog evaluate {shlex.quote(str(place))}` measures it")
-        for needed in ("recipe.toml", "environment.json"):
-            if not (place / needed).is_file():
-                raise RunError(f"'{place}' is no run that was stopped: it has no {needed}; train again")
+            quoted = shlex.quote(str(place))
+            raise RunError(
+                f"run '{place}' is finished; `neocog evaluate {quoted}` measures it, and `neocog resume {quoted} "
+                "--verify` trains it once more and compares"
+            )
+        for answer, what in _ANSWERS.items():
+            if (place / answer).exists():
+                raise RunError(f"'{place}' is a {what}")
+        if not (place / "recipe.toml").is_file():
+            raise RunError(f"'{place}' is no run: it has no recipe.toml; `neocog train` prints where a run lies")
+        if not (place / "environment.json").is_file():
+            raise RunError(f"'{place}' is no run that was stopped: it has no environment.json; train again")
         return cls(place)
 
     @contextmanager
@@ -138,7 +145,7 @@ class RunDirectory:
             if not (self.path / "results.json").exists():  # others write into a finished run, and ask for no lock
                 disk.sweep(self.path)
             if before:
-                tell(f"the lock of {before}, which is gone, was taken over")
+                tell(f"the lock of {before}, which is gone, was taken over; there is nothing to do")
             with suppress(OSError):
                 owner.write_text(f"process {os.getpid()} on {platform.node()}", encoding="utf-8")
             yield
@@ -244,7 +251,13 @@ class RunDirectory:
 
     def read_recipe(self) -> Recipe:
         """The recipe as it was run, with what training found out about its data."""
-        recipe = Recipe.load(self.path / "recipe.toml")
+        try:
+            recipe = Recipe.load(self.path / "recipe.toml")
+        except NeocogError as error:
+            text = str(error)
+            if "; " in text or text.endswith("?"):  # it says how already
+                raise
+            raise type(error)(f"{text}; mend the line, or put the file back") from None
         if recipe.resolved is None:
             raise RunError(f"'{self.path / 'recipe.toml'}' has lost its [resolved] table; train again")
         return recipe
@@ -273,6 +286,8 @@ class RunDirectory:
         """
         path = self.path / "metrics.csv"
         try:
+            from neocog.curve import columns  # which needs torch, and others have to say sooner what is no run
+
             return columns(content_of(path).decode("utf-8"))
         except (OSError, ValueError) as error:
             raise _unreadable(path, error) from None

@@ -39,6 +39,7 @@ class FirstSignal:
         self._does: Callable[[int], Any] | None = None
 
     def __call__(self, number: int) -> None:
+        """Also for the second signal, which then stops at once what is still there."""
         self.number = number
         if self._does is not None:
             self._does(number)
@@ -53,6 +54,8 @@ class FirstSignal:
 @contextmanager
 def heeding(ask: Callable[[int], Any]) -> Iterator[None]:
     """Calls `ask` with the number of the first signal; the second one does what it did before, which is to stop.
+
+    A `FirstSignal` is told of the second one, too, and may stop with words.
 
     Elsewhere than in a program's first thread, where Python takes no signals, this does nothing.
     """
@@ -72,6 +75,8 @@ def heeding(ask: Callable[[int], Any]) -> Iterator[None]:
         ask(number)
 
     def second(number: int, frame: Any) -> None:
+        if isinstance(ask, FirstSignal):
+            ask(number)
         raise SystemExit(128 + number) if number != signal.SIGINT else KeyboardInterrupt
 
     try:

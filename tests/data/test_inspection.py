@@ -10,7 +10,8 @@ import pytest
 from pictures import chunk, encoded, noise, raw_png
 from PIL import Image
 
-from neocog.data.decode import Preprocess, Unreadable
+from neocog.data.bounds import BadPicture
+from neocog.data.decode import Preprocess
 from neocog.data.findings import Finding, Level
 from neocog.data.inspection import Inspected, file_findings, inspect_all, inspected, unused_pictures
 
@@ -140,7 +141,7 @@ def test_what_is_found_is_what_training_meets(tmp_path: Path) -> None:
         found = inspected(tmp_path, path.name, SMALL, out)
         try:
             pixels, reason, mend = SMALL.pixels(path), None, None
-        except Unreadable as error:
+        except BadPicture as error:
             pixels, reason, mend = np.full_like(out, 7), error.reason, error.mend
             refused += 1
         assert (found.reason, found.mend) == (reason, mend)

@@ -277,7 +277,7 @@ def test_what_is_made_of_a_finished_run(
     run = trained(a_disk / "run", arrays)
     before = sorted(path for path in a_disk.rglob("*") if path.is_file())
     fill(a_disk)
-    nothing = r"found no room \(free now: 0 bytes\); make room, or give another place"
+    nothing = "found no room (free now: 0 bytes); make room, or give another place"
     ends = {
         ("report", run.path): f"report.html in '{run.path}' {nothing}",
         ("plot", run.path, "--only", "curves"): f"curves.png in '{run.path}/figures' {nothing}",
@@ -287,7 +287,7 @@ def test_what_is_made_of_a_finished_run(
         assert (answer.status, answer.out) == (2, ""), words
         *remarks, error = answer.err.splitlines()
         assert all(line.startswith("no figure 'mistakes': there is no mistake among ") for line in remarks)
-        assert re.fullmatch(f"error: disk full: {end}", error), error
+        assert error == f"error: disk full: {end}"
     unnoted: list[str] = []
     assert neocog.evaluate(run, data=arrays, tell=unnoted.append).n == 8
     end = r"needs \d+ bytes and there are 0 bytes; make room; the evaluation was not noted"

@@ -76,14 +76,15 @@ def check(
     Example: neocog data check photos/ --sheet photos.png
     """
     from neocog.errors import NeocogError
-    from neocog.insight.data_checking import check_data, check_sheet
-    from neocog.insight.data_checking import sheet as drawn
-    from neocog.render.data_check import data_check_text
 
     if overwrite and sheet is None:
         raise NeocogError("--overwrite replaces the file of --sheet; give it, too, such as: --sheet sheet.png")
     if sheet is not None:
-        check_sheet(what, sheet, overwrite=overwrite)
+        _check_sheet(what, sheet, overwrite=overwrite)
+    from neocog.insight.data_checking import check_data
+    from neocog.insight.data_checking import sheet as drawn
+    from neocog.render.data_check import data_check_text
+
     with data_progress() as progress:
         found = check_data(what, recipe=recipe, progress=progress)
     if sheet is not None:
@@ -91,7 +92,7 @@ def check(
 
         figure = drawn(found)
         if figure is None:
-            tell(f"not drawn: {sheet}, as no picture can be read")
+            tell(f"not drawn: {sheet}, as no class has a picture that can be read")
             sheet = None
         else:
             save_figure(figure, sheet, overwrite=overwrite)
@@ -101,6 +102,19 @@ def check(
     else:
         say(data_check_text(found, columns()))
     raise typer.Exit(0 if found.ok else 1)
+
+
+def _check_sheet(what: str, target: Path, *, overwrite: bool) -> None:
+    """Raises NeocogError where the sheet can't be written, or would lie among the pictures that are only to be read."""
+    from neocog.data import catalogue
+    from neocog.errors import NeocogError
+    from neocog.files import check_target
+    from neocog.plots.saving import DRAWINGS
+
+    path = check_target(target, DRAWINGS, overwrite=overwrite)
+    root = None if what in catalogue else Path(what).expanduser().resolve()
+    if root is not None and root.is_dir() and path.resolve().is_relative_to(root):
+        raise NeocogError(f"'{target}' lies in '{what}', which is only read; give the sheet another place")
 
 
 @app.command(no_args_is_help=True)

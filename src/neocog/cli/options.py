@@ -7,6 +7,7 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
@@ -142,24 +143,24 @@ def data_progress() -> Iterator[Progress]:
 
 
 @contextmanager
-def stoppable() -> Iterator[FirstSignal]:
+def stoppable(text: str = "stopped before anything was begun") -> Iterator[FirstSignal]:
     """A training that is asked to stop says in one line how to go on, and ends with the signal's exit status.
 
     Where no training is under way a signal ends the command, so that nothing half made is left behind; what is given
-    back may say something else.
+    back may say something else than `text`.
     """
+
+    def end(number: int) -> NoReturn:
+        raise Stopped(Path(), number, text)
+
     signals = FirstSignal()
-    signals.does(_end)
+    signals.does(end)
     try:
         with heeding(signals):
             yield signals
     except Stopped as stopped:
         tell(str(stopped))
         raise typer.Exit(stopped.status) from None
-
-
-def _end(number: int) -> NoReturn:
-    raise SystemExit(128 + number)
 
 
 @contextmanager

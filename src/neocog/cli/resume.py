@@ -34,13 +34,17 @@ def resume(
 
     Example: neocog resume runs/fast-mnist-1
     """
-    from neocog.progress import ProgressBar
-    from neocog.resuming import resume as resume_training
-    from neocog.resuming import verify as verify_run
+    from neocog.run import RunDirectory
 
     if verify and (previous or force):
         raise RunError(f"--verify goes on with nothing, so it takes no {'--previous' if previous else '--force'}")
-    with stoppable() as signals:
+    if not (verify and (run / "results.json").exists()):
+        RunDirectory.unfinished(run)  # before torch is read, which takes seconds
+    with stoppable(*(["stopped; verifying has changed nothing"] if verify else [])) as signals:
+        from neocog.progress import ProgressBar
+        from neocog.resuming import resume as resume_training
+        from neocog.resuming import verify as verify_run
+
         if verify:
             with data_progress() as progress:
                 found = verify_run(run, data=data, model=model, observers=[ProgressBar()], progress=progress, tell=tell)

@@ -53,11 +53,11 @@ def train(
 
     Example: neocog train fast --data photos/ --set train.iterations=1000
     """
-    from neocog.progress import ProgressBar
-    from neocog.recipe import parse_changes
-    from neocog.workflow import train as train_classifier
-
     with stoppable() as signals:
+        from neocog.progress import ProgressBar  # here, as reading torch takes a while in which one may stop
+        from neocog.recipe import parse_changes
+        from neocog.workflow import train as train_classifier
+
         with data_progress() as progress:
             finished = train_classifier(
                 recipe,

@@ -119,7 +119,13 @@ class DataCheck:
                 "sizes": [[*size, count] for size, count in self.stored.sizes.items()],
             },
             "findings": [
-                {"kind": each.kind, "level": each.level, "text": each.text, "files": list(each.files)}
+                {
+                    "kind": each.kind,
+                    "level": each.level,
+                    "text": each.text,
+                    "files": list(each.files),
+                    "groups": [list(group) for group in each.groups],
+                }
                 for each in self.findings
             ],
         }

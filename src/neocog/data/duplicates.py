@@ -137,7 +137,7 @@ class _Picture:
         return quoted(self.name)
 
 
-Copies = list[_Picture]  # pictures with exactly the same pixels
+Copies = list[_Picture]  # pictures that are one
 
 
 def _of(part: str, group: Iterable[Copies]) -> list[Copies]:
@@ -147,21 +147,20 @@ def _of(part: str, group: Iterable[Copies]) -> list[Copies]:
 
 
 def _exact(groups: Iterable[list[Copies]], part: str) -> Finding | None:
-    several = [copies for group in groups for copies in _of(part, group) if len(copies) > 1]
-    files = [each for copies in several for each in copies]
+    found = [copies for group in groups for copies in _of(part, group) if len(copies) > 1]
     text = (
-        f"{part} holds {count_of(len(several), 'picture')} more than once, in {len(files):,} files:"
-        f" {_pairs([_and(copies) for copies in several])}; keep one of each"
+        f"{part} holds {count_of(len(found), 'picture')} more than once, in {sum(map(len, found)):,} files:"
+        f" {_pairs([_and(copies) for copies in found])}; keep one of each"
     )
-    return _finding("exact-duplicates", "warning", text, several)
+    return _finding("exact-duplicates", "warning", text, found)
 
 
 def _near(groups: Iterable[list[Copies]], part: str) -> Finding | None:
-    several = [here for here in (_of(part, group) for group in groups) if len(here) > 1]
-    files = [each for group in several for copies in group for each in copies]
+    found = [here for here in (_of(part, group) for group in groups) if len(here) > 1]
+    files = [list(chain.from_iterable(group)) for group in found]
     text = (
-        f"{part} holds {len(files):,} pictures that are nearly the same as others, in"
-        f" {count_of(len(several), 'group')}: {_pairs([_and([copies[0] for copies in group]) for group in several])};"
+        f"{part} holds {sum(map(len, files)):,} pictures that are nearly the same as others, in"
+        f" {count_of(len(found), 'group')}: {_pairs([_and([copies[0] for copies in group]) for group in found])};"
         " look at them, and keep one of each"
     )
     return _finding("near-duplicates", "note", text, files)
@@ -172,12 +171,12 @@ def _leaked(groups: Iterable[list[Copies]], first: str, second: str) -> Finding 
     files, pairs, exact = [], [], 0
     for group in shared:
         ours, theirs = _of(second, group), _of(first, group)
-        files += [each for copies in (*ours, *theirs) for each in copies]
+        files.append([each for copies in (*ours, *theirs) for each in copies])
         same = [copies for copies in group if _of(first, [copies]) and _of(second, [copies])]
         exact += sum(each.part == second for copies in same for each in copies)
         shown = [_of(part, same[:1] or group)[0][0] for part in (second, first)]
         pairs.append(f"{shown[0]} is {shown[1]}")
-    count = sum(each.part == second for each in files)
+    count = sum(each.part == second for group in files for each in group)
     be = "is" if count == 1 else "are"
     text = (
         f"{count_of(count, 'picture')} of {second} {be} in {first} as well, {_how_alike(exact, count)}:"
@@ -191,26 +190,27 @@ def _contradicting(groups: Iterable[list[Copies]], classes: Sequence[str]) -> Fi
     def labels(pictures: Iterable[_Picture]) -> int:
         return len({each.label for each in pictures})
 
-    several = [group for group in groups if labels(each for copies in group for each in copies) > 1]
-    exact = sum(any(labels(copies) > 1 for copies in group) for group in several)
+    found = [group for group in groups if labels(each for copies in group for each in copies) > 1]
+    exact = sum(any(labels(copies) > 1 for copies in group) for group in found)
     files, shown = [], []
-    for group in several:
-        files += [each for copies in group for each in copies]
-        torn = next((copies for copies in group if labels(copies) > 1), [each for copies in group for each in copies])
+    for group in found:
+        files.append(list(chain.from_iterable(group)))
+        torn = next((copies for copies in group if labels(copies) > 1), files[-1])
         one_each = {each.label: each for each in reversed(torn)}
         shown.append(
             _and([f"{each} ({classes[label]})" if classes else str(each) for label, each in sorted(one_each.items())])
         )
-    be = "is" if len(several) == 1 else "are"
+    be = "is" if len(found) == 1 else "are"
     text = (
-        f"{count_of(len(several), 'picture')} {be} there under two classes, {_how_alike(exact, len(several))}:"
+        f"{count_of(len(found), 'picture')} {be} there under two classes, {_how_alike(exact, len(found))}:"
         f" {_pairs(shown)}; give each picture one class"
     )
     return _finding("contradicting-duplicates", "warning", text, files)
 
 
-def _finding(kind: str, level: Level, text: str, files: Sequence[_Picture]) -> Finding | None:
-    return Finding(kind, level, text, tuple(each.name for each in files)) if files else None
+def _finding(kind: str, level: Level, text: str, groups: Sequence[Copies]) -> Finding | None:
+    names = tuple(tuple(each.name for each in group) for group in groups)
+    return Finding(kind, level, text, tuple(chain.from_iterable(names)), names) if names else None
 
 
 def _how_alike(exact: int, count: int) -> str:

@@ -163,25 +163,30 @@ def places_of(folders: Iterable[Path]) -> Places:
 
 
 def files_under(
-    folder: Path, fault: Fault = refuse, seen: Places = frozenset(), unfollowed: list[Path] | None = None
+    folder: Path,
+    fault: Fault = refuse,
+    elsewhere: Places = frozenset(),
+    unfollowed: list[Path] | None = None,
+    above: Places = frozenset(),
 ) -> Iterator[str]:
-    """Paths of all files below a folder, relative to it; links are followed, but not to `seen`, nor in circles.
+    """Paths of all files below a folder, relative to it; links are followed, but not to `elsewhere`, nor in circles.
 
-    What is not followed goes into `unfollowed`.
+    The links that are not followed are put into `unfollowed`.
     """
     try:
-        seen |= {place_of(folder)}
+        above |= {place_of(folder)}
     except OSError as error:
         fault("place", cannot("look into the folder", folder, error))
         return
     for entry in entries(folder, fault):
+        inside = folder / entry.name
         if not is_folder(entry, fault):
             yield entry.name
-        elif places_of([folder / entry.name]) <= seen and entry.is_symlink():
+        elif places_of([inside]) & (above | elsewhere if entry.is_symlink() else above):
             if unfollowed is not None:
-                unfollowed.append(folder / entry.name)
+                unfollowed.append(inside)
         else:
-            for name in files_under(folder / entry.name, fault, seen, unfollowed):
+            for name in files_under(inside, fault, elsewhere, unfollowed, above):
                 yield f"{entry.name}/{name}"
 
 
@@ -284,8 +289,8 @@ def classes_in(
             )
     if unfollowed:
         links = [prefix + str(link.relative_to(base)) for link in unfollowed]
-        are = "1 link leads" if len(links) == 1 else f"{len(links)} links lead"
-        notes.append(f"{are} to a folder above, or to that of a class, and {'is' if len(links) == 1 else 'are'} not followed: {listed(links)}")
+        lead, are = ("1 link leads", "is") if len(links) == 1 else (f"{len(links)} links lead", "are")
+        notes.append(f"{lead} to a folder above, or to that of a class, and {are} not followed: {listed(links)}")
     pictures = [prefix + name for name in files if is_picture(name)]
     loose += pictures
     if len(classes) < 2:

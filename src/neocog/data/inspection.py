@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from statistics import median_low
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ from PIL import Image
 from neocog.data.bounds import REPLACE, BadPicture
 from neocog.data.dataset import Progress
 from neocog.data.decode import Preprocess, is_grey, orientation, quiet_pillow, read
-from neocog.data.findings import SHOWN, Finding, Level, count_of, listed
+from neocog.data.findings import SHOWN, Finding, Level, count_of, listed, quoted
 from neocog.data.plain import bands
 from neocog.data.threads import over_cores
 
@@ -204,7 +205,7 @@ def file_findings(
         unused: what `unused_pictures` gave.
     """
     good = [each for each in files if each.reason is None]
-    found = [*_unreadable(files), *_unused(unused), *_enlarged(good, image_size), *_cut(good, image_size)]
+    found = [*_unreadable(files), *_unused(unused), *_enlarged(good, image_size), *_cut(good, image_size), *_huge(good)]
     for kind, level, has, what, then in _KINDS:
         some = [each for each in good if has(each)]
         if some:
@@ -257,13 +258,6 @@ _KINDS: tuple[tuple[str, Level, Callable[[Inspected], bool], str, str], ...] = (
         "of another format than the name says",
         "read by content, so training is not troubled, but other programs may be",
     ),
-    (
-        "huge",
-        "note",
-        lambda each: each.upright[0] * each.upright[1] > HUGE,
-        f"of more than {HUGE // 1_000_000} megapixels",
-        "slow to decode, which is done once: smaller copies would train alike",
-    ),
 )
 
 
@@ -276,7 +270,7 @@ def _unreadable(files: Sequence[Inspected]) -> list[Finding]:
             kinds.setdefault("empty-file" if each.reason.startswith("it is empty") else kind, []).append(each)
     found = []
     for kind, some in kinds.items():
-        shown = "; ".join(f"{each.name!r}: {each.reason}" for each in some[:SHOWN])
+        shown = "; ".join(f"{quoted(each.name)}: {each.reason}" for each in some[:SHOWN])
         more = f"; and {len(some) - SHOWN} more" if len(some) > SHOWN else ""
         if len(some) == 1:
             text = f"cannot read {shown}; {some[0].mend or REPLACE}"
@@ -290,7 +284,7 @@ def _unused(unused: Sequence[Inspected]) -> list[Finding]:
     """Pictures that nobody would see."""
     if not unused:
         return []
-    shown = ", ".join(f"{each.name!r} ({each.format})" for each in unused[:SHOWN])
+    shown = ", ".join(f"{quoted(each.name)} ({each.format})" for each in unused[:SHOWN])
     more = f" and {len(unused) - SHOWN} more" if len(unused) > SHOWN else ""
     holds = "1 file holds a picture" if len(unused) == 1 else f"{len(unused)} files hold pictures"
     them, their = ("it", "its name is") if len(unused) == 1 else ("them", "their names are")
@@ -306,21 +300,45 @@ def _enlarged(good: Sequence[Inspected], image_size: tuple[int, int]) -> list[Fi
     def times(each: Inspected) -> float:
         return max(wanted / side for wanted, side in zip(image_size, each.upright, strict=True))
 
+    def is_odd(each: Inspected) -> bool:
+        return any(2 * side < most for side, most in zip(each.upright, usual, strict=True))
+
     some = sorted((each for each in good if times(each) > 1), key=times, reverse=True)
     if not some:
         return []
-    names, smallest = [each.name for each in some], some[0].upright
-    level: Level = "warning" if times(some[0]) > BLURRED else "note"
+    smallest, most = some[0].upright, times(some[0])
+    usual = (median_low(each.upright[0] for each in good), median_low(each.upright[1] for each in good))
+    some.sort(key=is_odd, reverse=True)
+    names, odd = [each.name for each in some], sum(map(is_odd, some))
+    level: Level = "warning" if most > BLURRED else "note"
     they = ("is", "it is") if len(some) == 1 else ("are", "they are")
     text = (
         f"{count_of(len(some), 'picture')} {they[0]} smaller than {_by(image_size)}, the smallest {_by(smallest)}:"
         f" {listed(names)}; {they[1]} enlarged"
     )
+    size = min(usual) if min(usual) < min(image_size) else min(smallest)
     if level == "warning":
         text += (
-            f", up to {times(some[0]):.3g} times, and will be blurred: take a smaller image_size, or larger pictures"
+            f", up to {most:.3g} times, and will be blurred: train smaller, --set dataset.image_size={size},"
+            " or take larger pictures"
         )
+    if 0 < odd < len(good):
+        text += f"; the first {odd:,} {'is' if odd == 1 else 'are'} less than half of the usual {_by(usual)}"
     return [Finding("tiny", level, text, tuple(names))]
+
+
+def _huge(good: Sequence[Inspected]) -> list[Finding]:
+    """Pictures that take long to decode, the largest first."""
+    some = sorted((each for each in good if _area(each) > HUGE), key=_area, reverse=True)
+    if not some:
+        return []
+    names = [each.name for each in some]
+    text = (
+        f"{count_of(len(some), 'picture')} of more than {HUGE // 1_000_000} megapixels, the largest"
+        f" {_by(some[0].upright)}: {listed(names)}; slow to decode, which is done once: smaller copies would train"
+        " alike"
+    )
+    return [Finding("huge", "note", text, tuple(names))]
 
 
 def _cut(good: Sequence[Inspected], image_size: tuple[int, int]) -> list[Finding]:
@@ -346,9 +364,11 @@ def _cut(good: Sequence[Inspected], image_size: tuple[int, int]) -> list[Finding
 def _mixed(good: Sequence[Inspected]) -> list[Finding]:
     """Pictures that differ in size, or in whether they have colours."""
     found = []
-    sizes = sorted({each.upright for each in good}, key=lambda size: (size[0] * size[1], size))
+    sizes = {each.upright for each in good}
     if len(sizes) > 1:
-        text = f"pictures have {len(sizes)} sizes, from {_by(sizes[0])} to {_by(sizes[-1])}; all are made one size"
+        ends = [pick(good, key=lambda each: (_area(each), each.upright)) for pick in (min, max)]
+        least, most = (f"{_by(each.upright)} ({quoted(each.name)})" for each in ends)
+        text = f"pictures have {len(sizes)} sizes, from {least} to {most}; all are made one size"
         found.append(Finding("sizes", "note", text))
     grey = [each.name for each in good if _grey(each)]
     if 0 < len(grey) < len(good):
@@ -362,6 +382,11 @@ def _mixed(good: Sequence[Inspected]) -> list[Finding]:
 
 def _grey(each: Inspected) -> bool:
     return is_grey(Image.new(each.mode, (0, 0))) if each.mode else False
+
+
+def _area(each: Inspected) -> int:
+    """Pixels."""
+    return each.upright[0] * each.upright[1]
 
 
 def _by(size: tuple[int, int]) -> str:

@@ -28,7 +28,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import PurePosixPath
 
-from neocog.data.findings import SHOWN, Finding, count_of
+from neocog.data.findings import SHOWN, Finding, count_of, quoted
 
 COMMON = 0.1  # of a folder's names: more than mistakes would be
 # Words that browsers, programs and people give to any picture.
@@ -129,7 +129,7 @@ def _foreign(known: Sequence[Named], classes: Sequence[str]) -> list[Finding]:
     if not found:
         return []
     found.sort(key=lambda pair: pair[0].path)
-    shown = ", ".join(f"{each.path!r} ({name!r})" for each, name in found[:SHOWN])
+    shown = ", ".join(f"{quoted(each.path)} ({quoted(name)})" for each, name in found[:SHOWN])
     more = f" and {len(found) - SHOWN:,} more" if len(found) > SHOWN else ""
     paths = tuple(dict.fromkeys(each.path for each, _ in found))
     text = (
@@ -200,12 +200,13 @@ def _two_of_each(groups: Sequence[Sequence[Named]], differ: str) -> str:
     shown = []
     for files in groups[:SHOWN]:
         place = next(k for k in range(1, len(files)) if getattr(files[k - 1], differ) != getattr(files[k], differ))
-        shown.append(f"{files[place - 1].path!r} and {files[place].path!r}")
+        shown.append(f"{quoted(files[place - 1].path)} and {quoted(files[place].path)}")
     return "; ".join(shown) + (f"; and {len(groups) - SHOWN:,} more" if len(groups) > SHOWN else "")
 
 
 def _about(kind: str, text: str, groups: Sequence[Sequence[Named]]) -> Finding:
-    return Finding(kind, "warning", text, tuple(each.path for files in groups for each in files))
+    names = tuple(tuple(each.path for each in files) for files in groups)
+    return Finding(kind, "warning", text, tuple(name for some in names for name in some), names)
 
 
 def _torn(known: Sequence[Named], parts: Iterable[str]) -> list[Finding]:
@@ -222,7 +223,7 @@ def _torn(known: Sequence[Named], parts: Iterable[str]) -> list[Finding]:
         found.append(_about("torn-series", text, torn))
     whole = [files for files in series if {each.part for each in files} == {"train"}]
     if whole and "test" not in parts:
-        shown = "; ".join(f"{files[0].path!r} to {files[-1].path!r}" for files in whole[:SHOWN])
+        shown = "; ".join(f"{quoted(files[0].path)} to {quoted(files[-1].path)}" for files in whole[:SHOWN])
         more = f"; and {len(whole) - SHOWN:,} more" if len(whole) > SHOWN else ""
         text = (
             f"{len(whole):,} series of pictures, such as the frames of a film: {shown}{more}; the test part is drawn at"

@@ -11,6 +11,7 @@ Source: Y. LeCun, C. Cortes, C. J. C. Burges, The MNIST database of handwritten 
 
 from __future__ import annotations
 
+import errno
 import struct
 import zipfile
 import zlib
@@ -37,6 +38,7 @@ MD5 = {
 # dataset.checksum and dataset.mean_and_std of what the file holds; the tests compute both anew.
 CHECKSUM = "sha256:121cf56b8078d2ed2fe147f4436f4c5ed489a676b0a82189295da547496a926a"
 _DAMAGE = (OSError, LookupError, ValueError, EOFError, RuntimeError, struct.error, zipfile.BadZipFile, zlib.error)
+_DAMAGE_NUMBERS = (None, errno.ENOENT, errno.EINVAL)  # the last for a place before the file's beginning
 MEAN, STD = 0.1306604762738429, 0.3081078038564627
 
 
@@ -46,7 +48,10 @@ def open_mnist(progress: Progress | None = None) -> Holdings:
 
 
 def read(part: str, file: Path = FILE) -> Part:
-    """One part; pieces are decompressed by two threads, since zlib lets go of the interpreter's lock."""
+    """One part; pieces are decompressed by two threads, since zlib lets go of the interpreter's lock.
+
+    Where no thread can be started they are read one after the other.
+    """
     images = np.empty((COUNTS[part], 28, 28, 1), np.uint8)
 
     def piece(start: int) -> None:
@@ -58,10 +63,20 @@ def read(part: str, file: Path = FILE) -> Part:
         some[:] = np.frombuffer(raw, np.uint8, offset=max(0, len(raw) - some.size)).reshape(some.shape)
 
     try:
-        with ThreadPoolExecutor(2) as pool:
-            list(pool.map(piece, range(0, len(images), PIECE)))
+        starts = range(0, len(images), PIECE)
+        try:
+            with ThreadPoolExecutor(2) as pool:
+                list(pool.map(piece, starts))
+        except RuntimeError:  # no thread more is allowed; or zipfile's, which comes again
+            for start in starts:
+                piece(start)
         with np.load(file, allow_pickle=False) as archive:
             labels = archive[f"{part}_labels"].astype(np.int64)
     except _DAMAGE as error:
+        if isinstance(error, OSError) and error.errno not in _DAMAGE_NUMBERS:
+            raise DataError(
+                f"the MNIST inside neocog, '{file}', cannot be read now: {idx.reason(error)}; that is no damage, so "
+                "mend it and try again"
+            ) from None
         raise DataError(f"the MNIST inside neocog cannot be read: {idx.reason(error)}; install neocog again") from None
     return Part(images, labels, NumberedNames(f"mnist/{part}", range(len(labels))), owned=True)

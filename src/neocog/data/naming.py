@@ -11,7 +11,7 @@ import unicodedata
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
-from neocog.data.findings import SHOWN, Finding, listed
+from neocog.data.findings import SHOWN, Finding, listed, quoted
 from neocog.data.leaks import Named, folded, leak_findings, taken_apart
 
 FEW = 10  # pictures of a class: a fifth of fewer leaves one for the test
@@ -60,9 +60,9 @@ def balance_findings(counts_by_part: Mapping[str, Mapping[str, int]]) -> list[Fi
             Finding(
                 "class-balance",
                 "warning" if ratio >= LOPSIDED else "note",
-                f"class {largest!r} has {ratio:.3g} times as many training pictures as {smallest!r}"
-                f" ({counts[largest]:,} and {counts[smallest]:,}); always answering {largest!r} would be right for"
-                f" {share:.0%} of them: judge by the accuracy of each class, or add pictures of the rare ones",
+                f"class {quoted(largest)} has {ratio:.3g} times as many training pictures as {quoted(smallest)}"
+                f" ({counts[largest]:,} and {counts[smallest]:,}); always answering {quoted(largest)} would be"
+                f" right for {share:.0%} of them: judge by the accuracy of each class, or add pictures of the rare ones",
             )
         )
     few = [name for name, number in counts.items() if number < FEW]
@@ -73,14 +73,35 @@ def balance_findings(counts_by_part: Mapping[str, Mapping[str, int]]) -> list[Fi
     return found
 
 
+def missing_findings(counts_by_part: Mapping[str, Mapping[str, int]]) -> list[Finding]:
+    """Classes of which nothing is measured: without a picture in the validation or test part that is measured on.
+
+    >>> missing_findings({"train": {"cat": 9, "dog": 2}, "test": {"cat": 2, "dog": 0}})[0].text
+    "'dog' has no picture in the test part, so no accuracy speaks of it; add pictures of it"
+    """
+    found = []
+    for part, counts in counts_by_part.items():
+        missing = [name for name, number in counts.items() if not number]
+        if part == "train" or not missing or not any(counts.values()):
+            continue
+        if len(missing) == 1:
+            who, them = f"{quoted(missing[0])} has no picture in the {part} part", "it"
+        else:
+            who, them = f"{len(missing)} classes have no picture in the {part} part ({listed(missing)})", "them"
+        text = f"{who}, so no accuracy speaks of {them}; add pictures of {them}"
+        found.append(Finding("unmeasured-class", "warning", text))
+    return found
+
+
 def _single(classes_by_part: Mapping[str, Sequence[str]]) -> list[Finding]:
     """Parts with fewer than two classes."""
     found = []
     for part, classes in classes_by_part.items():
         if len(classes) < 2:
-            has = f"one class only, {classes[0]!r}" if classes else "no class"
+            has = f"one class only, {quoted(classes[0])}" if classes else "no class"
             where = f"the {part} part holds" if len(classes_by_part) > 1 else "there is"
-            found.append(Finding("single-class", "error", f"{where} {has}; at least two are needed"))
+            kind = "single-class" if classes else "no-classes"
+            found.append(Finding(kind, "error", f"{where} {has}; at least two are needed"))
     return found
 
 
@@ -124,7 +145,7 @@ def _alike(classes: Sequence[str]) -> list[Finding]:
         key = _spaced(folded(name))
         groups[unicodedata.normalize("NFKC", name).strip() if len(key) == 1 else key].append(name)
     some = [names for names in groups.values() if len(names) > 1]
-    shown = "; ".join(" and ".join(f"{name!r}{_form(name, names)}" for name in names) for names in some[:SHOWN])
+    shown = "; ".join(" and ".join(f"{quoted(name)}{_form(name, names)}" for name in names) for names in some[:SHOWN])
     more = f"; and {len(some) - SHOWN} more" if len(some) > SHOWN else ""
     text = (
         f"class names that differ only in case, blanks or Unicode form: {shown}{more}; if they are one class, join them"

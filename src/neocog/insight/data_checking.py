@@ -15,8 +15,8 @@ from neocog.data.doctor import LEVELS, DataCheck
 from neocog.data.door import COLOURS, Asked, looked_at, sized
 from neocog.data.findings import Finding
 from neocog.data.looking import Looked, look, samples_of
+from neocog.data.naming import missing_findings
 from neocog.errors import DataError, NeocogError
-from neocog.files import check_target
 from neocog.finished import name_given, open_data
 from neocog.insight.ready import Ready, made_ready
 from neocog.networks import refuse_foreign_code
@@ -101,17 +101,6 @@ def sheet(check: DataCheck) -> Figure | None:
     )
 
 
-def check_sheet(what: str | Path, target: str | Path, *, overwrite: bool = False) -> None:
-    """Raises NeocogError where the sheet can't be written, or would lie among the pictures that are only to be read."""
-    from neocog.plots.saving import DRAWINGS
-
-    path = check_target(target, DRAWINGS, overwrite=overwrite)
-    name = name_given(what)
-    root = None if name in catalogue else Path(name).expanduser().resolve()
-    if root is not None and root.is_dir() and path.resolve().is_relative_to(root):
-        raise NeocogError(f"'{target}' lies in '{what}', which is only read; give the sheet another place")
-
-
 def _lies_there(name: str) -> bool:
     """Whether there is such data."""
     try:
@@ -138,7 +127,8 @@ def _found(
         statistics, notes = (dataset.mean, dataset.std), remarks
     elif looked is not None and (readable := next((each for each in looked.parts.values() if len(each.labels)), None)):
         statistics = mean_and_std(readable.images)
-    findings = [*(looked.findings if looked else ()), *(Finding("remark", "note", note) for note in notes)]
+    findings = [*(looked.findings if looked else ()), *(missing_findings(counts) if dataset is not None else ())]
+    findings += [Finding("remark", "note", note) for note in notes]
     return DataCheck(
         name=source.name if source else shown(Path(name).name or name),
         origin=source.origin if source else shown(name),

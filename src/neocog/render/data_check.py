@@ -9,6 +9,7 @@ from neocog.data.findings import Finding
 from neocog.render.runs import class_table, dataset_lines
 from neocog.render.words import wrapped
 from neocog.tables import WIDTH
+from neocog.untrusted import shown
 
 _HEADS = {"error": "errors", "warning": "warnings", "note": "notes"}
 _MOST = 5  # formats or modes in one line; the JSON has all
@@ -53,13 +54,14 @@ def _entries(findings: tuple[Finding, ...], width: int) -> list[str]:
 def _class_table(found: DataCheck, width: int) -> str:
     """The classes with their counts; of very many only the first, as the findings below would be out of sight."""
     classes, counts = found.classes, found.counts
-    shown = classes if len(classes) <= _MOST_CLASSES else classes[:_MOST_CLASSES]
-    columns = {part: [some[name] for name in shown] for part, some in counts.items()}
-    if len(shown) == len(classes):
-        return class_table(classes, columns, width=width)
+    first = classes[:_MOST_CLASSES]
+    columns = {part: [some[name] for name in first] for part, some in counts.items()}
+    names = [shown(name) for name in first]
+    if len(first) == len(classes):
+        return class_table(names, columns, width=width)
     for part, some in counts.items():
         columns[part].append(sum(some.values()) - sum(columns[part]))
-    return class_table([*shown, f"… {len(classes) - len(shown):,} more"], columns, width=width)
+    return class_table([*names, f"… {len(classes) - len(first):,} more"], columns, width=width)
 
 
 def _stored(stored: Stored) -> str:
@@ -80,7 +82,7 @@ def _some(counts: Mapping[str, int]) -> str:
     """Names with their counts, if there is more than one."""
     if len(counts) == 1:
         return next(iter(counts))
-    shown = [f"{name} ({count:,})" for name, count in list(counts.items())[:_MOST]]
+    some = [f"{name} ({count:,})" for name, count in list(counts.items())[:_MOST]]
     if len(counts) > _MOST:
-        shown.append(f"{len(counts) - _MOST} more")
-    return f"{', '.join(shown[:-1])} and {shown[-1]}"
+        some.append(f"{len(counts) - _MOST} more")
+    return f"{', '.join(some[:-1])} and {some[-1]}"
