@@ -21,7 +21,7 @@ test-slow: .venv/test ## run the tests that take longer than a few seconds, too
 	$(BIN)/python -m pytest -m "not gpu and not network and not browser and not faults"
 
 test-faults: .venv/test ## kill, fill, cut, flip and flood it for half an hour (a small disk needs root)
-	$(BIN)/python -m pytest -n auto --dist loadgroup -m faults -rs
+	$(BIN)/python -m pytest -n auto --maxschedchunk 1 -m faults -rs
 
 test-browser: .venv/browser ## look at a report in the chromium that is there (or CHROMIUM=place)
 	$(BIN)/python -m pytest -m browser -rs tests/insight/test_report_in_browser.py

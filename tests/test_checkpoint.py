@@ -94,12 +94,47 @@ def test_damage_is_named_and_the_one_before_offered(stored: Checkpoints) -> None
         assert refusal(stored.read, last) == f"checkpoint '{last.path}' is damaged: {why}; {mend}"
     assert stored.read(stored.stored()[1])[0].done == 10
     stored.stored()[1].path.unlink()
-    assert refusal(stored.read, last) == (
-        f"checkpoint '{last.path}' is damaged: {why}; no checkpoint of it is whole; train anew with: neocog train X"
-    )
+    mend = "no checkpoint of it is whole; train anew with: neocog train 'my run/recipe.toml'"
+    assert refusal(stored.read, last) == f"checkpoint '{last.path}' is damaged: {why}; {mend}"
     last.path.unlink()
-    assert refusal(stored.read, last) == (
-        f"checkpoint '{last.path}' can't be read: No such file or directory; no checkpoint of it is whole; train anew with: neocog train X"
+    assert refusal(stored.read, last) == f"checkpoint '{last.path}' can't be read: No such file or directory; {mend}"
+
+
+def test_the_one_before_is_offered_only_if_it_is_whole(stored: Checkpoints) -> None:
+    last, before = stored.stored()
+    whole = last.path.read_bytes(), before.path.read_bytes()
+    for each, content in zip((last, before), whole, strict=True):
+        each.path.write_bytes(content[:-1])
+    damaged = "is damaged: its SHA-256 is not the one in its name;"
+    for each in (last, before):
+        assert refusal(stored.read, each) == (
+            f"checkpoint '{each.path}' {damaged} no checkpoint of it is whole; train anew with: neocog train 'my "
+            "run/recipe.toml'"
+        )
+    last.path.write_bytes(whole[0])
+    assert refusal(stored.read, before) == (
+        f"checkpoint '{before.path}' {damaged} `neocog resume 'my run'` without --previous goes on from step 20"
+    )
+    assert refusal(lambda each: stored.read(each, "mend it"), before) == f"checkpoint '{before.path}' {damaged} mend it"
+
+
+def test_two_of_one_step_are_told_apart_by_their_names(stored: Checkpoints) -> None:
+    """As a kill between the renaming of one and the removal of another leaves them."""
+    last, before = stored.stored()
+    content = last.path.read_bytes()
+    twins = [Stored(20, stored.folder / f"step-20-{sign * 64}.safetensors", sign * 64) for sign in "0f"]
+    for twin in twins:
+        twin.path.write_bytes(b"")
+    assert stored.stored() == [twins[1], last, twins[0], before]
+    assert [stored.before(each) for each in (*twins, last, before)] == [before, before, before, None]
+    assert refusal(stored.read, twins[1]) == (
+        f"checkpoint '{twins[1].path}' is damaged: it is empty; remove what is damaged, and `neocog resume 'my run'` "
+        "goes on from step 20"
+    )
+    last.path.write_bytes(content[:-1])
+    assert refusal(stored.read, twins[1]) == (
+        f"checkpoint '{twins[1].path}' is damaged: it is empty; `neocog resume 'my run' --previous` goes on from step "
+        "10"
     )
 
 

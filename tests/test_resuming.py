@@ -174,7 +174,7 @@ def test_without_a_checkpoint_it_begins_anew(arrays: Arrays) -> None:
     shutil.rmtree(run / "checkpoint")
     told: list[str] = []
     check_same(resume(run, data=arrays, tell=told.append).path, want.path)
-    assert told == ["has no checkpoint, so it begins anew"]
+    assert told == ["run 'stopped' has no checkpoint, so it begins anew"]
 
 
 def test_a_training_that_was_killed_while_it_was_measured(arrays: Arrays, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -228,9 +228,9 @@ def test_without_checkpoints_ctrl_c_is_what_it_was(arrays: Arrays) -> None:
 
 
 def test_the_second_signal_stops_at_once(arrays: Arrays) -> None:
-    with pytest.raises(KeyboardInterrupt) as caught:
+    with pytest.raises(Stopped) as caught:
         train(arrays, "stopped", checkpoint_every=0, observers=[Signals(4, times=2)])
-    assert caught.type is KeyboardInterrupt
+    assert (str(caught.value), caught.value.status) == ("stopped at once; go on with: neocog resume stopped", 130)
     stored = Checkpoints(Path("stopped")).stored()
     assert stored[0].step <= 3
     for each in stored:  # whole
@@ -292,9 +292,19 @@ def test_observers_of_one_class_remember_each_their_own(arrays: Arrays) -> None:
 def test_what_is_no_stopped_run_is_refused(arrays: Arrays) -> None:
     assert refusal(RunError, "nowhere") == "there is no run directory 'nowhere'; `neocog train` prints where a run lies"
     finished = train(arrays, "a run").path
-    assert refusal(RunError, finished) == "run 'a run' is finished; `neocog evaluate 'a run'` measures it"
+    assert refusal(RunError, finished) == (
+        "run 'a run' is finished; `neocog evaluate 'a run'` measures it, and `neocog resume 'a run' --verify` trains "
+        "it once more and compares"
+    )
     Path("empty").mkdir()  # killed between the directory and its first file
-    assert refusal(RunError, "empty") == "'empty' is no run that was stopped: it has no recipe.toml; train again"
+    assert refusal(RunError, "empty") == (
+        "'empty' is no run: it has no recipe.toml; `neocog train` prints where a run lies"
+    )
+    Path("empty/sweep.json").touch()
+    assert refusal(RunError, "empty") == (
+        "'empty' is a sweep, not a run; give one of its runs, which sweep.json there names"
+    )
+    Path("empty/sweep.json").unlink()
     shutil.copy(finished / "recipe.toml", "empty")
     assert refusal(RunError, "empty") == "'empty' is no run that was stopped: it has no environment.json; train again"
     assert not (Path("empty") / "run.lock").exists()
@@ -327,7 +337,10 @@ def test_two_processes_are_kept_out_of_one_run(arrays: Arrays) -> None:
             assert refusal(RunError, run, data=arrays) == text
     told: list[str] = []
     resume(run, data=arrays, tell=told.append)
-    assert told == ["the lock of process 7 on a-machine, which is gone, was taken over", "goes on after step 3"]
+    assert told == [
+        "the lock of process 7 on a-machine, which is gone, was taken over; there is nothing to do",
+        "goes on after step 3",
+    ]
 
 
 def test_a_run_that_another_process_has_just_finished(arrays: Arrays, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -339,7 +352,10 @@ def test_a_run_that_another_process_has_just_finished(arrays: Arrays, monkeypatc
         return owned(self, tell)
 
     monkeypatch.setattr(RunDirectory, "owned", late)
-    assert refusal(RunError, run) == "run 'stopped' is finished; `neocog evaluate stopped` measures it"
+    assert refusal(RunError, run) == (
+        "run 'stopped' is finished; `neocog evaluate stopped` measures it, and `neocog resume stopped --verify` trains "
+        "it once more and compares"
+    )
 
 
 def test_a_disk_without_locks_is_one_line(arrays: Arrays, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -425,6 +441,69 @@ def test_another_network_has_no_place_for_the_weights(arrays: Arrays) -> None:
         assert text.startswith("run 'stopped' can't go on as it was: model.")
         assert " is [5] and was [4]; " in text
         assert text.endswith("; put it back, or train anew")
+
+
+def test_pictures_that_are_gone_are_asked_for(shapes: Path) -> None:
+    run, place = stop(shapes, "a run"), shapes.resolve()
+    shutil.move(shapes, "moved")
+    text = f"the pictures of run 'a run' are no longer at '{place}'; say where they are with: neocog resume 'a run'"
+    assert refusal(RunError, run) == f"{text} --data FOLDER"
+    with pytest.raises(RunError) as caught:
+        neocog.verify(run)
+    assert str(caught.value) == f"{text} --verify --data FOLDER"
+    assert resume(run, data="moved").results["steps"] == 6
+
+
+def test_what_is_known_of_other_pictures_is_said(shapes: Path) -> None:
+    run = stop(shapes, "run")
+    split = json.loads((run / "split.json").read_text())
+    held_out = [*split["validation"], *split["test"]]
+    said = "run 'run' can't go on as it was: data 'shapes' has other pictures or labels"
+    mend = "; put it back, or go on all the same with --force"
+    names = {path.relative_to(shapes).as_posix() for path in shapes.rglob("*.png")}
+    assert (len(names), len(held_out)) == (30, 9)
+    was = json.loads((run / "environment.json").read_text())
+    was["pictures"] = {"train": 21, "validation": 3}
+    for name in held_out[:4]:
+        (shapes / name).unlink()
+    counts = "(18 in train and 21 before, 3 in validation"
+    (run / "environment.json").write_text(json.dumps(was))
+    assert refusal(RunError, run) == "?"
+
+
+def test_a_broken_recipe_of_a_run_is_to_be_mended(arrays: Arrays) -> None:
+    run = stop(arrays, "stopped")
+    text = (run / "recipe.toml").read_text()
+    mend = "; mend the line, or put the file back"
+    (run / "recipe.toml").write_text(f"{text}\nseed = = 3\n")
+    found = refusal(RecipeError, run, data=arrays)
+    assert found.startswith("recipe file 'stopped/recipe.toml' is no TOML: ") and found.endswith(mend)
+    (run / "recipe.toml").write_text(text.replace("seed = 0", "seed = -1"))
+    assert refusal(RecipeError, run, data=arrays) == (
+        f"recipe file 'stopped/recipe.toml': train.seed = -1: must be greater than or equal to 0{mend}"
+    )
+    (run / "recipe.toml").write_text(text.replace("seed = 0", "sed = 0"))
+    assert refusal(RecipeError, run, data=arrays) == (
+        "recipe file 'stopped/recipe.toml': unknown key 'train.sed'; did you mean 'train.seed'?"
+    )
+
+
+def test_two_checkpoints_of_one_step_count_as_one(arrays: Arrays) -> None:
+    want = train(arrays, "whole")
+    run = stop(arrays, "stopped", 2)
+    with pytest.raises(Stopped):
+        resume(run, data=arrays, observers=[Signals(5)])
+    last, before = Checkpoints(run).stored()
+    snapshot, facts = Checkpoints(run).read(last)
+    again = Checkpoints(Path("elsewhere"))
+    Path("elsewhere").mkdir()
+    twin = again.write(snapshot, {**facts, "twin": 1})
+    shutil.copy(twin.path, last.path.with_name(twin.path.name))
+    assert [each.step for each in Checkpoints(run).stored()] == [5, 5, 2]
+    shutil.copytree(run, "other")
+    told: list[str] = []
+    check_same(resume("other", data=arrays, previous=True, tell=told.append).path, want.path)
+    assert told == ["goes on after step 2"]
 
 
 def test_other_data_needs_force(arrays: Arrays) -> None:

@@ -163,7 +163,7 @@ def test_while_data_is_read_there_is_no_run_yet(
 
     before = sorted(Path().iterdir())
     monkeypatch.setattr("neocog.insight.ready.open_data", reading)
-    assert cli("train", "--data", shapes) == Answer(status, "", "")
+    assert cli("train", "--data", shapes) == Answer(status, "", "stopped before anything was begun\n")
     assert sorted(Path().iterdir()) == before
 
 

@@ -327,5 +327,5 @@ def test_a_dead_owners_lock_is_taken_over(arrays: Arrays) -> None:
     (run / "owner.txt").write_text("process 7 on a-machine")
     told: list[str] = []
     assert verify(run, data=arrays, tell=told.append).same
-    assert told == ["the lock of process 7 on a-machine, which is gone, was taken over"]
+    assert told == ["the lock of process 7 on a-machine, which is gone, was taken over; there is nothing to do"]
     assert not {"run.lock", "owner.txt"} & {path.name for path in run.iterdir()}

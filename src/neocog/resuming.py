@@ -332,7 +332,8 @@ def _ready(
         if model is not None and code_name(model) != recipe.model.factory:
             changes.append(f"the network is {code_name(model)} and was {recipe.model.factory}")
         if dataset.checksum != recipe.resolved.data_checksum:
-            changes.append(f"data '{dataset.name}' has other pictures or labels{_what_changed(directory, was, dataset)}")
+            known = _what_changed(directory, was, dataset)
+            changes.append(f"data '{dataset.name}' has other pictures or labels{known}")
         yield _Ready(recipe, dataset, network, compute, was, changes)
 
 
@@ -354,8 +355,8 @@ def _what_changed(directory: RunDirectory, was: Mapping[str, Any], dataset: Data
     """All that the run has kept of its pictures: how many there were, and the names of those that it held out."""
     found = []
     now, before = _pictures(dataset), was.get("pictures")
-    if isinstance(before, Mapping):
-        other = [f"{now[part]} in {part} and {before.get(part)} before" for part in now if now[part] != before.get(part)]
+    if isinstance(before, Mapping) and before.keys() == now.keys():
+        other = [f"{now[part]} in {part} and {before.get(part)} before" for part in now if now[part] != before[part]]
         found.append(", ".join(other) or f"{now['train']} in train and {now['validation']} in validation, as before")
     try:
         held_out = directory.read_json("split.json")

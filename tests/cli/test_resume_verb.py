@@ -54,7 +54,10 @@ def test_a_stop_says_how_to_go_on_and_that_works(
     kept = [line for line in found.out.splitlines() if not line.startswith(("training", "run"))]
     assert kept == [line for line in whole.out.splitlines() if not line.startswith(("training", "run"))]
     assert cli("resume", "my run") == Answer(
-        2, "", "error: run 'my run' is finished; `neocog evaluate 'my run'` measures it\n"
+        2,
+        "",
+        "error: run 'my run' is finished; `neocog evaluate 'my run'` measures it, and `neocog resume 'my run' --verify` "
+        "trains it once more and compares\n",
     )
 
 
@@ -84,7 +87,8 @@ def test_damage_and_changes_are_one_line(cli: Cli, stopped: Callable[..., Answer
     assert cli("resume", "run") == Answer(
         2,
         "",
-        f"error: checkpoint '{only.path}' is damaged: it is a web page; there is no earlier one, so train again\n",
+        f"error: checkpoint '{only.path}' is damaged: it is a web page; no checkpoint of it is whole; train anew with: "
+        "neocog train run/recipe.toml\n",
     )
     only.path.write_bytes(whole)
     recipe = Path("run/recipe.toml")

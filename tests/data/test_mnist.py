@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import errno
 import hashlib
+import os
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -97,6 +100,40 @@ def test_embedding_gives_what_reading_reads(tmp_path: Path, monkeypatch: pytest.
         images, labels = idx.read_part(idx.find(tmp_path), part)
         np.testing.assert_array_equal(held.images, images)
         np.testing.assert_array_equal(held.labels, labels)
+
+
+def test_without_a_thread_the_pieces_are_read_one_by_one(parts: dict[str, Part], monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(self: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refused)
+    np.testing.assert_array_equal(mnist.read("test").images, parts["test"].images)
+
+
+@pytest.mark.parametrize("number", [errno.EMFILE, errno.EACCES])
+def test_what_the_system_refuses_is_no_damage(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    def refused(*_: object) -> None:
+        raise OSError(number, os.strerror(number), str(mnist.FILE))
+
+    monkeypatch.setattr(mnist.zipfile, "ZipFile", refused)
+    with pytest.raises(DataError) as error:
+        mnist.read("test")
+    assert str(error.value) == (
+        f"the MNIST inside neocog, '{mnist.FILE}', cannot be read now: {os.strerror(number)}; that is no damage, so "
+        "mend it and try again"
+    )
+
+
+def test_a_file_that_is_said_to_be_encrypted_is_damaged(tmp_path: Path) -> None:
+    raw = bytearray(mnist.FILE.read_bytes())
+    at = raw.rindex(b"PK\x01\x02")
+    while at >= 0:  # each entry of the directory at the archive's end
+        raw[at + 8] |= 1
+        at = raw.rfind(b"PK\x01\x02", 0, at)
+    broken = tmp_path / "mnist.npz"
+    broken.write_bytes(raw)
+    with pytest.raises(DataError, match=r"^the MNIST inside neocog cannot be read: File .* is encrypted.*; install neo"):
+        mnist.read("test", broken)
 
 
 def test_a_damaged_file_is_named(tmp_path: Path) -> None:

@@ -55,12 +55,15 @@ def killed(words: Sequence[object], during: str = "", number: int = 0, after: fl
     return Ended(process.returncode, open_, {phase: told[phase] for phase in PHASES}, error)
 
 
-def moments(seed: int, begun: Mapping[str, int]) -> Iterator[tuple[str, int, float]]:
+def moments(
+    seed: int, begun: Mapping[str, int], phases: Sequence[str] = PHASES, share: float = 1.0
+) -> Iterator[tuple[str, int, float]]:
     """Moments for `killed`, of each phase in turn, drawn from a stream of random numbers.
 
-    `begun` says how often each begins in the whole training. Not all of them fall into their phase: it may be over
-    after the delay.
+    `begun` says how often each begins in the whole training; moments are drawn from the first `share` of them. Not all
+    fall into their phase: it may be over after the delay.
     """
     random = np.random.default_rng(seed)
-    for phase in cycle(PHASES):
-        yield phase, int(random.integers(1, begun[phase] + 1)), float(random.uniform(0, LATEST[phase]))
+    for phase in cycle(phases):
+        last = max(1, int(begun[phase] * share))
+        yield phase, int(random.integers(1, last + 1)), float(random.uniform(0, LATEST[phase]))

@@ -18,6 +18,7 @@ import neocog
 from conftest import STEPS, TINY, fill
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGKILL")
+KILLED_THRICE = 2  # of these
 KILLS = 10  # of each recipe on each data set, so 40 in all
 TRIES = 100  # to kill one training as often as wanted, before it comes to its end
 OFTEN = "0.1"  # seconds from checkpoint to checkpoint: more of them to be killed in
@@ -97,8 +98,9 @@ def test_killed_at_random(recipe: str, data: str, record_testsuite_property: Cal
     train = ["train", name, *given]
     whole = killed([*train, "--no-figures", "--checkpoint-every", OFTEN, "--run", "whole"])
     assert whole.status == 0, whole.error
-    want, random = hashes(Path("whole")), moments(CASES.index((recipe, data)), whole.begun)
+    want, seed = hashes(Path("whole")), CASES.index((recipe, data))
+    once = moments(seed, whole.begun)
+    often = moments(seed, whole.begun, ("step", "checkpoint"), 0.25)  # so that steps are left to be killed in
     for place in range(KILLS):
-        times = 3 if place % 5 == 4 else 1  # two of ten are killed three times over
-        met = check_survives(train, OFTEN, random, times, want)
+        met = check_survives(train, OFTEN, *((often, 3) if place < KILLED_THRICE else (once, 1)), want)
         record_testsuite_property(f"{recipe}, {data}, {place}", ", then ".join(met))
