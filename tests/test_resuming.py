@@ -19,7 +19,7 @@ from filelock import FileLock
 from torch import nn
 
 import neocog
-from conftest import STEPS, TINY
+from conftest import STEPS, TINY, fill
 from neocog.checkpoint import CheckpointKeeper, Checkpoints
 from neocog.curve import Point
 from neocog.errors import NeocogError, RecipeError, RunError, TrainingError
@@ -444,7 +444,7 @@ def test_another_network_has_no_place_for_the_weights(arrays: Arrays) -> None:
 
 
 def test_pictures_that_are_gone_are_asked_for(shapes: Path) -> None:
-    run, place = stop(shapes, "a run"), shapes.resolve()
+    run, place = stop(shapes, "gone").rename("a run"), shapes.resolve()
     shutil.move(shapes, "moved")
     text = f"the pictures of run 'a run' are no longer at '{place}'; say where they are with: neocog resume 'a run'"
     assert refusal(RunError, run) == f"{text} --data FOLDER"
@@ -460,15 +460,24 @@ def test_what_is_known_of_other_pictures_is_said(shapes: Path) -> None:
     held_out = [*split["validation"], *split["test"]]
     said = "run 'run' can't go on as it was: data 'shapes' has other pictures or labels"
     mend = "; put it back, or go on all the same with --force"
-    names = {path.relative_to(shapes).as_posix() for path in shapes.rglob("*.png")}
-    assert (len(names), len(held_out)) == (30, 9)
+    assert (len(split["validation"]), len(split["test"])) == (2, 6)
     was = json.loads((run / "environment.json").read_text())
-    was["pictures"] = {"train": 21, "validation": 3}
-    for name in held_out[:4]:
+    was.pop("pictures", None)
+    (run / "environment.json").write_text(json.dumps(was))  # as of an older neocog
+    first, *others = held_out
+    fill(shapes / "more", ("cross",), 1)
+    spare = next((shapes / "more").rglob("*.png"))
+    shutil.move(spare, shapes / first)  # another picture under an old name
+    shutil.rmtree(shapes / "more")
+    assert refusal(RunError, run) == f"{said}{mend}"
+    (run / "environment.json").write_text(json.dumps({**was, "pictures": {"train": 22, "validation": 2}}))
+    assert refusal(RunError, run) == f"{said} (22 in train and 2 in validation, as before){mend}"
+    for name in held_out[:5]:
         (shapes / name).unlink()
-    counts = "(18 in train and 21 before, 3 in validation"
-    (run / "environment.json").write_text(json.dumps(was))
-    assert refusal(RunError, run) == "?"
+    gone = ", ".join(repr(name) for name in [*split["validation"], *split["test"]][:3])
+    assert refusal(RunError, run) == f"{said} (18 in train and 22 before; gone: {gone} and 2 more){mend}"
+    assert resume(run, force=True).results["steps"] == 6
+    assert json.loads((run / "environment.json").read_text())["pictures"] == {"train": 18, "validation": 2}
 
 
 def test_a_broken_recipe_of_a_run_is_to_be_mended(arrays: Arrays) -> None:
@@ -484,7 +493,8 @@ def test_a_broken_recipe_of_a_run_is_to_be_mended(arrays: Arrays) -> None:
     )
     (run / "recipe.toml").write_text(text.replace("seed = 0", "sed = 0"))
     assert refusal(RecipeError, run, data=arrays) == (
-        "recipe file 'stopped/recipe.toml': unknown key 'train.sed'; did you mean 'train.seed'?"
+        "recipe file 'stopped/recipe.toml': unknown key 'train.sed'; did you mean 'train.seed'? Known: train.device, "
+        "train.ema, train.epochs, train.iterations, train.precision, train.seed"
     )
 
 

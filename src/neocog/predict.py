@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from neocog.data.batches import Normalization
 from neocog.data.decode import Preprocess
-from neocog.data.folder import pictures_in
+from neocog.data.walking import pictures_in
 from neocog.device import Compute
 from neocog.errors import DataError, RunError
 from neocog.evaluation import softened

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -129,6 +131,57 @@ def test_verify_says_whether_it_is_the_same(
         assert cli("resume", "a run", "--verify", option) == Answer(
             2, "", f"error: --verify goes on with nothing, so it takes no {option}\n"
         )
+
+
+def test_the_second_signal_says_how_to_go_on(cli: Cli, shapes: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Stopping(ProgressBar):
+        def step(self, done: int) -> None:
+            super().step(done)
+            for _ in range(2):
+                os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(neocog.progress, "ProgressBar", Stopping)
+    found = cli("train", "fast", "--data", shapes, "--model", TINY, "--run", "a run", *SETTINGS)
+    assert found == Answer(143, "", "stopped at once; go on with: neocog resume 'a run'\n")
+
+
+def test_a_stopped_verification_says_that_nothing_was_changed(
+    cli: Cli, stopped: Callable[..., Answer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stopped("run")
+
+    def reading(*_: object, **__: object) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr("neocog.resuming.open_data", reading)
+    assert cli("resume", "run", "--verify") == Answer(130, "", "stopped; verifying has changed nothing\n")
+
+
+def test_what_is_no_run_is_said_before_torch_is_read() -> None:
+    code = (
+        "import sys; from neocog.cli import main; sys.argv[1:] = ['resume', 'nosuch']\n"
+        "try: main()\n"
+        "finally: assert 'torch' not in sys.modules"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (found.returncode, found.stdout, found.stderr) == (
+        2,
+        "",
+        "error: there is no run directory 'nosuch'; `neocog train` prints where a run lies\n",
+    )
+
+
+def test_ctrl_c_while_python_reads_the_command_line_is_no_traceback() -> None:
+    code = (
+        "import os, runpy, signal, sys\n"
+        "class Finder:\n"
+        "    def find_spec(self, name, *_):\n"
+        "        if name == 'neocog.cli': os.kill(os.getpid(), signal.SIGINT)\n"
+        "sys.meta_path.insert(0, Finder())\n"
+        "runpy.run_module('neocog', run_name='__main__', alter_sys=True)"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (found.returncode, found.stdout, found.stderr) == (130, "", "")
 
 
 def test_a_negative_time_is_refused(cli: Cli) -> None:

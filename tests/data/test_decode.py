@@ -522,6 +522,48 @@ def tiff_of_overlapping_directories() -> bytes:
     return b"II*\0\x08\0\0\0" + struct.pack("<H", 2_000) + tags + bytes(4)
 
 
+def overlapping(count: int, size: int) -> bytes:
+    """A TIFF's or EXIF's tags that all hold the same bytes: each would become a copy of them."""
+    start = 10 + 12 * count + 4
+    tags = b"".join(struct.pack("<HHII", 1000 + tag, 7, size, start) for tag in range(count))
+    return b"II*\0\x08\0\0\0" + struct.pack("<H", count) + tags + bytes(4 + size)
+
+
+OVER = "its tags hold the same bytes over and over; save it anew as PNG or JPEG"
+EXIF = overlapping(500, 90_000)
+AS_TEXT = b"Raw profile type exif\0\0" + zlib.compress(b"\nexif\n 1\n" + EXIF.hex().encode())
+HOSTILE |= {
+    "tiff of overlapping values": (overlapping(500, 90_000), OVER),
+    "png of overlapping values": (HEAD + chunk(b"eXIf", EXIF) + TAIL, OVER),
+    "png of overlapping values behind its pixels": (HEAD + TAIL[:-12] + chunk(b"eXIf", EXIF) + TAIL[-12:], OVER),
+    "png of overlapping values as text": (HEAD + chunk(b"zTXt", AS_TEXT) + TAIL, OVER),
+    "jpeg of overlapping values in pieces": (
+        b"\xff\xd8"
+        + b"".join(
+            b"\xff\xe1" + struct.pack(">H", len(EXIF[k : k + 65_000]) + 8) + b"Exif\0\0" + EXIF[k : k + 65_000]
+            for k in range(0, len(EXIF), 65_000)
+        ),
+        OVER,
+    ),
+}
+
+
+def test_tags_that_share_a_little_are_read() -> None:
+    """Twelve tags of 90,000 bytes hold less than a file and a megabyte; thirteen hold more."""
+    shared = [(1000 + tag, 7, 90_000, 8) for tag in range(13)]
+    assert decode.whole(tiff(*shared[:12], body=bytes(90_000))).shape == (8, 8, 1)
+    assert refusal(tiff(*shared, body=bytes(90_000))) == OVER
+
+
+def test_too_little_memory_for_exif_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    def none_left(image: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(Image.Image, "getexif", none_left)
+    with pytest.raises(MemoryError):
+        decode.orientation(flat((1, 2, 3)))
+
+
 HOSTILE["tiff of directories in directories"] = (tiff_of_overlapping_directories(), PIECES)
 
 

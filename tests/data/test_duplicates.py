@@ -229,7 +229,7 @@ def test_pictures_that_are_in_two_parts() -> None:
     assert found["leaked-duplicates"] == (
         "warning",
         "5 pictures of test are in train as well, 4 of them exactly: 'test/1.png' is 'train/3.png';"
-        " 'test/2.png' is 'train/8.png'; 'test/4.png' is 'train/12.png' … and 1 more;"
+        " 'test/2.png' is 'train/8.png'; 'test/4.png' is 'train/12.png'; and 1 more;"
         " look at them, and keep them in one part, or test accuracy comes out too good",
         (*files, "test/4.png", "train/12.png", "test/5.png", "train/14.png"),
     )

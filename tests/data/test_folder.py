@@ -9,7 +9,7 @@ import pytest
 from pictures import encoded, make_folder, noise
 from PIL import Image
 
-from neocog.data import Source, folder, glance, open_source
+from neocog.data import Source, folder, glance, open_source, walking
 from neocog.errors import DataError, PictureError
 
 
@@ -92,6 +92,24 @@ def test_pictures_are_found_in_nested_folders_and_behind_links(root: Path) -> No
     source = open_source(root, validation=0, test=0)
     assert source.counts == {"train": 7}
     assert source.load(seed=0).train.names[3] == "a/more/deep/1.png"
+
+
+def test_links_that_would_join_classes_are_named_and_not_followed(root: Path) -> None:
+    """A link to the root would make all pictures those of its class."""
+    make_folder(root, {"a": 2, "b": 3})
+    for name, to in (("up", root), ("far", root.parent), ("other", root / "b"), ("self", root / "a")):
+        (root / "a" / name).symlink_to(to, target_is_directory=True)
+    source = open_source(root, validation=0, test=0)
+    assert source.counts == {"train": 5}
+    assert source.notes == (
+        "4 links lead to a folder above, or to that of a class, and are not followed:"
+        " 'a/far', 'a/other', 'a/self', 'a/up'",
+    )
+    for name in ("far", "other", "self"):
+        (root / "a" / name).unlink()
+    assert open_source(root).notes == (
+        "1 link leads to a folder above, or to that of a class, and is not followed: 'a/up'",
+    )
 
 
 def test_what_is_no_picture_is_noted_and_what_is_hidden_is_not(root: Path) -> None:
@@ -315,7 +333,7 @@ def test_names_that_are_not_utf8(root: Path) -> None:
     line = f"the folder '{root / 'a'}' holds a name that is not UTF-8: 'caf\\udce9.png'; rename it"
     assert refusal(root) == line
     with pytest.raises(DataError) as error:
-        folder.pictures_in(root)
+        walking.pictures_in(root)
     assert str(error.value) == line
     strange.unlink()
     for name in ("\udcfc", "\udcfd"):
@@ -341,7 +359,7 @@ def test_a_link_that_may_not_be_followed(root: Path, monkeypatch: pytest.MonkeyP
             raise PermissionError(13, "Permission denied")
 
     with pytest.raises(DataError) as error:
-        folder.is_folder(Entry())  # type: ignore[arg-type]
+        walking.is_folder(Entry())  # type: ignore[arg-type]
     assert str(error.value) == f"cannot follow the link '{root / 'link'}': permission denied"
 
 
@@ -377,12 +395,12 @@ def test_pictures_in_follows_the_rules_of_class_folders(root: Path) -> None:
     for name in ("Thumbs.db", "._1.png", "a/notes.txt", "list.csv", "SCAN.TIF"):
         (root / name).write_bytes(b"x")
     (root / "gone.png").symlink_to(root / "nowhere")
-    pictures, others = folder.pictures_in(root)
+    pictures, others = walking.pictures_in(root)
     names = ("SCAN.TIF", "a/0.png", "a/1.png", "b/deep/0.png", "gone.png")
     assert pictures == [root / name for name in names]
     assert others == [root / "a" / "notes.txt", root / "list.csv"]
     with pytest.raises(DataError) as error:
-        folder.pictures_in(root / "none")
+        walking.pictures_in(root / "none")
     assert str(error.value) == f"cannot look into the folder '{root / 'none'}': no such file or directory"
 
 

@@ -200,7 +200,7 @@ def test_bad_files_are_counted_and_the_first_named() -> None:
     assert list(found) == ["truncated", "unreadable"]
     assert found["truncated"].text == (f"cannot read 6 of 8 pictures: {shown}; and 1 more; remove or replace them")
     assert found["truncated"].files == tuple(each.name for each in cut)
-    assert found["unreadable"].text.startswith('cannot read "it\'s.png": it is a folder; ')
+    assert found["unreadable"].text.startswith("cannot read 'it's.png': it is a folder; ")
 
 
 @pytest.mark.parametrize(
@@ -228,16 +228,35 @@ def test_bad_files_are_counted_and_the_first_named() -> None:
             *("extension", "note", {"format": "GIF"}, "of another format than the name says"),
             "read by content, so training is not troubled, but other programs may be",
         ),
-        (
-            *("huge", "note", {"size": (5001, 5000)}, "of more than 25 megapixels"),
-            "slow to decode, which is done once: smaller copies would train alike",
-        ),
     ],
 )
 def test_one_finding_a_kind(kind: str, level: Level, facts: dict[str, Any], what: str, then: str) -> None:
     some = [fine("三.png", **facts), fine("b.png", **facts)]
     text = f"2 pictures {what}: '三.png', 'b.png'; {then}"
     assert file_findings(some, (16, 16)) == [Finding(kind, level, text, ("三.png", "b.png"))]
+
+
+def test_huge_pictures_the_largest_first() -> None:
+    some = [fine("a.png", size=(5001, 5000)), fine("b.png", size=(5000, 6000)), fine("c.png", size=(5000, 5000))]
+    assert found_in(some)["huge"] == Finding(
+        "huge",
+        "note",
+        "2 pictures of more than 25 megapixels, the largest 5000 × 6000: 'b.png', 'a.png'; slow to decode, which is"
+        " done once: smaller copies would train alike",
+        ("b.png", "a.png"),
+    )
+
+
+def test_one_odd_picture_among_small_ones() -> None:
+    """Sizes that differ make 64 × 64 of all; the one that is really tiny comes first."""
+    files = [fine(f"{k}.png", size=(28, 40)) for k in range(6)]
+    files += [fine("large.png", size=(300, 300)), fine("tiny.png", size=(28, 19))]
+    found = {each.kind: each for each in file_findings(files, (64, 64))}
+    assert found["tiny"].text == (
+        "7 pictures are smaller than 64 × 64, the smallest 28 × 19: 'tiny.png', '0.png', '1.png', '2.png', '3.png' and"
+        " 2 more; they are enlarged, up to 3.37 times, and will be blurred: train smaller, --set dataset.image_size=28,"
+        " or take larger pictures; the first 1 is less than half of the usual 28 × 40"
+    )
 
 
 def test_sizes_against_the_wanted_one() -> None:
@@ -247,7 +266,7 @@ def test_sizes_against_the_wanted_one() -> None:
         "tiny",
         "warning",
         "2 pictures are smaller than 16 × 16, the smallest 16 × 5: 'b.png', 'a.png'; they are enlarged, up to 3.2"
-        " times, and will be blurred: take a smaller image_size, or larger pictures",
+        " times, and will be blurred: train smaller, --set dataset.image_size=8, or take larger pictures",
         ("b.png", "a.png"),
     )
     assert found["narrow"].files == ("b.png", "d.png")  # twice as high is not reported
@@ -255,7 +274,10 @@ def test_sizes_against_the_wanted_one() -> None:
         "2 pictures are more than 2 times as wide or as high as the shape of 16 × 16: 'b.png', 'd.png'; resize = crop"
         " cuts more than half away, resize = letterbox keeps all"
     )
-    assert found["sizes"].text == "pictures have 4 sizes, from 16 × 5 to 40 × 100; all are made one size"
+    assert (
+        found["sizes"].text
+        == "pictures have 4 sizes, from 16 × 5 ('b.png') to 40 × 100 ('d.png'); all are made one size"
+    )
     (little,) = file_findings([fine(size=(12, 12))], (16, 16))
     assert (little.level, little.text) == (
         "note",

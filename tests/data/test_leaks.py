@@ -131,6 +131,7 @@ def test_a_torn_film() -> None:
             " 'test/cat/CLIP3_0002.png'; a test on neighbours of what was learned promises too much: keep each series"
             " in one part",
             (train[0], test[0], train[1]),
+            ((train[0], test[0], train[1]),),
         )
     }
     assert split(train, ["test/dog/clip3_0002.png", "test/cat/clip4_0002.png"]) == {}
@@ -166,7 +167,7 @@ def test_another_class_in_the_name() -> None:
         "foreign-names",
         "warning",
         "3 files in the folder of one class with the name of another: 'test/dog/CAT017.png' ('cat'),"
-        " 'train/cat/dog.7.jpg' ('dog'), \"train/cat/my dogs'\\nhome.jpg\" ('dog'); look whether the folder or the name"
+        " 'train/cat/dog.7.jpg' ('dog'), 'train/cat/my dogs'\\nhome.jpg' ('dog'); look whether the folder or the name"
         " is wrong",
         ("test/dog/CAT017.png", "train/cat/dog.7.jpg", "train/cat/my dogs'\nhome.jpg"),
     )
@@ -207,6 +208,7 @@ def test_individual_names_in_two_parts(name: str) -> None:
             f"1 file name in more than one part: '{train}' and '{test}'; if the pictures are one, keep it in one part:"
             " a test of what was learned by heart says nothing",
             (train, test),
+            ((train, test),),
         )
     }
 
@@ -220,6 +222,7 @@ def test_individual_names_in_two_classes() -> None:
             "1 file name in more than one class: 'train/cat/sunset.jpg' and 'train/dog/sunset.png'; if the pictures are"
             " one, keep it where it belongs",
             tuple(train),
+            (tuple(train),),
         )
     }
     assert set(split(["train/cat/sunset.jpg"], ["test/dog/sunset.jpg"])) == {

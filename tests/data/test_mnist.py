@@ -102,7 +102,9 @@ def test_embedding_gives_what_reading_reads(tmp_path: Path, monkeypatch: pytest.
         np.testing.assert_array_equal(held.labels, labels)
 
 
-def test_without_a_thread_the_pieces_are_read_one_by_one(parts: dict[str, Part], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_thread_the_pieces_are_read_one_by_one(
+    parts: dict[str, Part], monkeypatch: pytest.MonkeyPatch
+) -> None:
     def refused(self: threading.Thread) -> None:
         raise RuntimeError("can't start new thread")
 
@@ -132,7 +134,9 @@ def test_a_file_that_is_said_to_be_encrypted_is_damaged(tmp_path: Path) -> None:
         at = raw.rfind(b"PK\x01\x02", 0, at)
     broken = tmp_path / "mnist.npz"
     broken.write_bytes(raw)
-    with pytest.raises(DataError, match=r"^the MNIST inside neocog cannot be read: File .* is encrypted.*; install neo"):
+    with pytest.raises(
+        DataError, match=r"^the MNIST inside neocog cannot be read: File .* is encrypted.*; install neo"
+    ):
         mnist.read("test", broken)
 
 

@@ -80,6 +80,7 @@ def test_single_and_missing_classes() -> None:
     assert [(each.kind, each.level, each.text) for each in of_classes("only")] == [
         ("single-class", "error", "there is one class only, 'only'; at least two are needed")
     ]
+    assert of_classes()[0].kind == "no-classes"
     assert of_classes()[0].text == "there is no class; at least two are needed"
     single, *others = of_parts(train=["a", "b"], test=["a"])
     assert single.text == "the test part holds one class only, 'a'; at least two are needed"

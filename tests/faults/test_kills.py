@@ -18,8 +18,8 @@ import neocog
 from conftest import STEPS, TINY, fill
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGKILL")
-KILLED_THRICE = 2  # of these
-KILLS = 10  # of each recipe on each data set, so 40 in all
+KILLS = 10  # trainings of each recipe on each data set, so 40 in all
+KILLED_THRICE = 2  # of the ten
 TRIES = 100  # to kill one training as often as wanted, before it comes to its end
 OFTEN = "0.1"  # seconds from checkpoint to checkpoint: more of them to be killed in
 DROPOUT = '''

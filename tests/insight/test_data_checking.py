@@ -351,7 +351,7 @@ def test_the_command_writes_what_it_is_told_and_nothing_else(few: Path, cli: Cli
     )
     assert cli("data", "check", few, "--sheet", "sheet.png", "--overwrite").status == 0
     bare = cli("data", "check", few / "cross", "--sheet", "none.png")
-    assert (bare.status, bare.err) == (1, "not drawn: none.png, as no picture can be read\n")
+    assert (bare.status, bare.err) == (1, "not drawn: none.png, as no class has a picture that can be read\n")
     assert sorted(path.name for path in Path().iterdir()) == ["few", "sheet.png"]
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from neocog.data import arrays, folder, glance, idx
+from neocog.data import arrays, folder, glance, idx, walking
 from neocog.data.catalogue import catalogue, open_entry
 from neocog.data.dataset import Holdings, NumberedNames, Part, Progress, Source, checksum
 from neocog.data.decode import Preprocess
@@ -124,7 +124,7 @@ def looked_at(data: str | Path) -> tuple[Path, str]:
         return root, "file"
     # The path and the name are written into every run, and a run is UTF-8.
     for text in (str(root), name):
-        if not folder.is_utf8(text):
+        if not walking.is_utf8(text):
             raise DataError(f"the folder '{shown(text)}' has a name that is not UTF-8; rename it")
     return root, "folder"
 

@@ -62,7 +62,8 @@ def balance_findings(counts_by_part: Mapping[str, Mapping[str, int]]) -> list[Fi
                 "warning" if ratio >= LOPSIDED else "note",
                 f"class {quoted(largest)} has {ratio:.3g} times as many training pictures as {quoted(smallest)}"
                 f" ({counts[largest]:,} and {counts[smallest]:,}); always answering {quoted(largest)} would be"
-                f" right for {share:.0%} of them: judge by the accuracy of each class, or add pictures of the rare ones",
+                f" right for {share:.0%} of them: judge by the accuracy of each class, or add pictures of the rare"
+                " ones",
             )
         )
     few = [name for name, number in counts.items() if number < FEW]
