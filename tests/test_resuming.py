@@ -464,7 +464,7 @@ def test_what_is_known_of_other_pictures_is_said(shapes: Path) -> None:
     was = json.loads((run / "environment.json").read_text())
     was.pop("pictures", None)
     (run / "environment.json").write_text(json.dumps(was))  # as of an older neocog
-    first, *others = held_out
+    first = held_out[0]
     fill(shapes / "more", ("cross",), 1)
     spare = next((shapes / "more").rglob("*.png"))
     shutil.move(spare, shapes / first)  # another picture under an old name
@@ -503,7 +503,7 @@ def test_two_checkpoints_of_one_step_count_as_one(arrays: Arrays) -> None:
     run = stop(arrays, "stopped", 2)
     with pytest.raises(Stopped):
         resume(run, data=arrays, observers=[Signals(5)])
-    last, before = Checkpoints(run).stored()
+    last = Checkpoints(run).stored()[0]
     snapshot, facts = Checkpoints(run).read(last)
     again = Checkpoints(Path("elsewhere"))
     Path("elsewhere").mkdir()

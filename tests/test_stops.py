@@ -180,7 +180,7 @@ def test_before_a_resumed_training_goes_on(
         os.kill(os.getpid(), number)
 
     with monkeypatch.context() as patch, pytest.raises(Stopped) as caught:
-        patch.setattr("neocog.resuming.open_data", reading)
+        patch.setattr("neocog.conditions.open_data", reading)
         resume("run", data=arrays)
     assert str(caught.value) == "stopped before training went on; go on with: neocog resume run"
     assert caught.value.status == status

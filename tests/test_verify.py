@@ -19,15 +19,16 @@ from safetensors import safe_open
 from safetensors.torch import load, save
 
 import neocog
-import neocog.resuming
+import neocog.verifying
 from conftest import STEPS, TINY
 from neocog.checkpoint import CheckpointKeeper, Checkpoints, Stored
 from neocog.errors import NeocogError, RecipeError, RunError
-from neocog.resuming import resume, verify
+from neocog.resuming import resume
 from neocog.run import RunDirectory
 from neocog.statistics.verification import Verification, compared_of
 from neocog.stopping import Stopped
 from neocog.training import Observer
+from neocog.verifying import verify
 from same_bits import Signals
 
 Arrays = tuple[np.ndarray, np.ndarray]

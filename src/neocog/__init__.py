@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from neocog.predict import Classifier
     from neocog.progress import ProgressBar
     from neocog.recipe import Recipe, shipped_recipes
-    from neocog.resuming import resume, verify
+    from neocog.resuming import resume
     from neocog.statistics.comparison import Comparison, RunComparison
     from neocog.statistics.many_runs import RunComparisons
     from neocog.statistics.mistakes import Mistakes
@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from neocog.studies.watching import SeedTable
     from neocog.summary import Summary
     from neocog.training import Observer
+    from neocog.verifying import verify
     from neocog.workflow import describe_data, summarize, train
 
 _HOMES = {
@@ -103,7 +104,7 @@ _HOMES = {
     "summarize": "workflow",
     "sweep": "studies.sweeping",
     "train": "workflow",
-    "verify": "resuming",
+    "verify": "verifying",
     "wilson_interval": "evaluation",
 }
 __all__ = [

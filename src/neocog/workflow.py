@@ -105,6 +105,7 @@ def train(
         "git_commit": git_commit(),
         "open_test": open_test,
         "tensorboard": tensorboard,
+        "pictures": pictures_of(dataset),
     }
     signals = FirstSignal()
     with heeding(signals) if checkpoint_every is not None else nullcontext():
@@ -181,6 +182,11 @@ def stops_at_once(directory: RunDirectory, when: str) -> Callable[[int], NoRetur
         raise Stopped(run, number, text)
 
     return stop
+
+
+def pictures_of(dataset: Dataset) -> dict[str, int]:
+    """How many there are to train on and to choose by, which a run notes."""
+    return {"train": len(dataset.train), "validation": len(dataset.validation or ())}
 
 
 def facts_of(recipe: Recipe, network: nn.Module) -> dict[str, Any]:

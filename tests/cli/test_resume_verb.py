@@ -58,8 +58,8 @@ def test_a_stop_says_how_to_go_on_and_that_works(
     assert cli("resume", "my run") == Answer(
         2,
         "",
-        "error: run 'my run' is finished; `neocog evaluate 'my run'` measures it, and `neocog resume 'my run' --verify` "
-        "trains it once more and compares\n",
+        "error: run 'my run' is finished; `neocog evaluate 'my run'` measures it, and `neocog resume 'my run' "
+        "--verify` trains it once more and compares\n",
     )
 
 
@@ -153,7 +153,7 @@ def test_a_stopped_verification_says_that_nothing_was_changed(
     def reading(*_: object, **__: object) -> None:
         os.kill(os.getpid(), signal.SIGINT)
 
-    monkeypatch.setattr("neocog.resuming.open_data", reading)
+    monkeypatch.setattr("neocog.conditions.open_data", reading)
     assert cli("resume", "run", "--verify") == Answer(130, "", "stopped; verifying has changed nothing\n")
 
 

@@ -6,6 +6,7 @@ import socket
 import struct
 import threading
 import warnings
+import zlib
 from pathlib import Path
 
 import numpy as np

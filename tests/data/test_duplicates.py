@@ -240,6 +240,24 @@ def test_pictures_that_are_in_two_parts() -> None:
     )
 
 
+def test_which_files_are_one_can_be_read_by_a_program() -> None:
+    base = photographs(30, 1)
+    train, test = base[[*range(20), 3, 7]], base[[25, 3, 7, 3]]
+    names = {"train": [f"train/{row}" for row in range(22)], "test": [f"test/{row}" for row in range(4)]}
+    labels = {"train": np.arange(22), "test": np.arange(4)}
+    found = {
+        (each.kind, each.files[0]): each for each in duplicate_findings({"train": train, "test": test}, labels, names)
+    }
+    threes, sevens = ("train/3", "train/20"), ("train/7", "train/21")
+    assert {key: each.groups for key, each in found.items()} == {
+        ("exact-duplicates", "train/3"): (threes, sevens),
+        ("exact-duplicates", "test/1"): (("test/1", "test/3"),),
+        ("leaked-duplicates", "test/1"): (("test/1", "test/3", *threes), ("test/2", *sevens)),
+        ("contradicting-duplicates", "train/3"): ((*threes, "test/1", "test/3"), (*sevens, "test/2")),
+    }
+    assert all(each.files == sum(each.groups, ()) for each in found.values())
+
+
 def test_one_picture_under_two_classes() -> None:
     places = {"train": [*range(30), 4, 5.5], "test": [6]}
     labels = {"train": [0] * 30 + [2, 1], "test": [0]}

@@ -319,7 +319,7 @@ def test_a_folder_that_cannot_be_entered(root: Path, monkeypatch: pytest.MonkeyP
     def locked(path: Path) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(folder.os, "scandir", locked)
+    monkeypatch.setattr(walking.os, "scandir", locked)
     assert refusal(root) == f"cannot look into the folder '{root}': permission denied"
 
 

@@ -255,7 +255,7 @@ def test_one_odd_picture_among_small_ones() -> None:
     assert found["tiny"].text == (
         "7 pictures are smaller than 64 × 64, the smallest 28 × 19: 'tiny.png', '0.png', '1.png', '2.png', '3.png' and"
         " 2 more; they are enlarged, up to 3.37 times, and will be blurred: train smaller, --set dataset.image_size=28,"
-        " or take larger pictures; the first 1 is less than half of the usual 28 × 40"
+        " or take larger pictures; the first is less than half of the usual 28 × 40"
     )
 
 

@@ -336,6 +336,27 @@ def test_the_sheet_has_pictures_of_each_class(few: Path) -> None:
     assert sheet(check_data(few / "cross")) is None
 
 
+def test_a_class_without_a_picture_in_the_test_is_told(few: Path) -> None:
+    """Of one picture none can be held out."""
+    for number in (1, 2):
+        (few / "cross" / f"{number}.png").unlink()
+    found = check_data(few, recipe=recipe({"dataset.validation": 0, "dataset.test": 0.4}))
+    assert found.counts["test"]["cross"] == 0 < found.counts["test"]["square"]
+    assert [(each.level, each.text) for each in found.findings if each.kind == "unmeasured-class"] == [
+        ("warning", "'cross' has no picture in the test part, so no accuracy speaks of it; add pictures of it")
+    ]
+
+
+def test_the_sheets_place_is_looked_at_before_the_pictures(
+    few: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "neocog.insight.data_checking", None)  # to import it would raise ImportError
+    answer = cli("data", "check", few, "--sheet", "sheet.txt")
+    assert answer == Answer(
+        2, "", "error: cannot write 'sheet.txt': its suffix tells its kind; give .png, .svg or .pdf\n"
+    )
+
+
 def test_the_command_writes_what_it_is_told_and_nothing_else(few: Path, cli: Cli) -> None:
     first = cli("data", "check", few)
     assert (first.status, sorted(path.name for path in Path().iterdir())) == (0, ["few"])

@@ -97,6 +97,12 @@ def test_a_narrow_page_holds_it_too_but_a_place_stays_whole() -> None:
     ]
 
 
+def test_a_class_of_two_lines_has_one_row() -> None:
+    counts = {"train": {"cat\nfish": 2, "dog": 1}}
+    text = data_check_text(replace(check(), classes=("cat\nfish", "dog"), counts=counts, findings=()))
+    assert text.split("\n\n")[1].splitlines()[1].split() == ["cat\\nfish", "2"]
+
+
 @pytest.mark.parametrize("count", [40, 41, 1000])
 def test_of_very_many_classes_the_first_are_shown(count: int) -> None:
     classes = tuple(f"c{number}" for number in range(count))

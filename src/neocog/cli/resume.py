@@ -43,7 +43,7 @@ def resume(
     with stoppable(*(["stopped; verifying has changed nothing"] if verify else [])) as signals:
         from neocog.progress import ProgressBar
         from neocog.resuming import resume as resume_training
-        from neocog.resuming import verify as verify_run
+        from neocog.verifying import verify as verify_run
 
         if verify:
             with data_progress() as progress:

@@ -323,7 +323,7 @@ def _enlarged(good: Sequence[Inspected], image_size: tuple[int, int]) -> list[Fi
             " or take larger pictures"
         )
     if 0 < odd < len(good):
-        text += f"; the first {odd:,} {'is' if odd == 1 else 'are'} less than half of the usual {_by(usual)}"
+        text += f"; the first {'is' if odd == 1 else f'{odd:,} are'} less than half of the usual {_by(usual)}"
     return [Finding("tiny", level, text, tuple(names))]
 
 
