@@ -266,7 +266,8 @@ def test_what_cannot_be_verified_is_one_line(arrays: Arrays) -> None:
         "this run's network is a layer text, which it knows itself; leave --model out"
     )
     assert refusal(RunError, run, data=(255 - arrays[0], arrays[1])) == (
-        "run 'run' can't be verified: data 'arrays' has other pictures or labels; put back what was changed"
+        "run 'run' can't be verified: data 'arrays' has other pictures or labels (as many as before); put back what "
+        "was changed"
     )
     recipe = run / "recipe.toml"
     recipe.write_text(recipe.read_text().replace("seed = 0", "seed = 1"))

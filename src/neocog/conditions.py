@@ -107,7 +107,7 @@ def _what_changed(directory: RunDirectory, was: Mapping[str, Any], dataset: Data
     now, before = pictures_of(dataset), was.get("pictures")
     if isinstance(before, Mapping) and before.keys() == now.keys():
         other = [f"{now[part]} in {part} and {before.get(part)} before" for part in now if now[part] != before[part]]
-        found.append(", ".join(other) or f"{now['train']} in train and {now['validation']} in validation, as before")
+        found.append(", ".join(other) or "as many as before")
     try:
         held_out = directory.read_json("split.json")
     except RunError:
