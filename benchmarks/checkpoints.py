@@ -1,7 +1,7 @@
 """What checkpoints cost a training, and what resuming adds to one.
 
 Each training runs in a process of its own, with checkpoints and without in turn. `python -m benchmarks.checkpoints
-train RECIPE SECONDS|none` prints how long one took from its first step to its last, and how many checkpoints it wrote;
+train STEPS SECONDS|none` prints how long one took from its first step to its last, and how many checkpoints it wrote;
 `… first train|RUN` how long it took from the start of Python to the first step of a training, or of the training that
 goes on in RUN.
 """
@@ -20,11 +20,12 @@ from statistics import median
 
 from benchmarks.common import Report
 
-ROUNDS = {"fast": 9, "small": 3}
-FAST_STEPS = 190  # of 380, where the run that goes on was stopped
+ROUNDS = 7
+LONG = 2000  # steps of `fast`: 380 are over before a checkpoint is due
+HALF = 190  # of 380 steps, where the run that goes on was stopped
 
 
-def train(recipe: str, every: str) -> None:
+def train(steps: str, every: str) -> None:
     """Prints the seconds of one training, its measuring included, and how often it wrote a checkpoint."""
     import neocog
     from neocog.checkpoint import Checkpoints
@@ -48,7 +49,14 @@ def train(recipe: str, every: str) -> None:
     Checkpoints.write = counted  # type: ignore[assignment,method-assign]
     with tempfile.TemporaryDirectory() as folder:
         seconds = None if every == "none" else float(every)
-        neocog.train(recipe, run=Path(folder) / "run", observers=[clock], figures=False, checkpoint_every=seconds)
+        neocog.train(
+            "fast",
+            set={"train.iterations": int(steps)},
+            run=Path(folder) / "run",
+            observers=[clock],
+            figures=False,
+            checkpoint_every=seconds,
+        )
     print(f"{clock.took:.4f} {written}")
 
 
@@ -78,7 +86,7 @@ def stopped(run: Path) -> None:
 
     class Stop(Observer):
         def step(self, done: int) -> None:
-            if done == FAST_STEPS:
+            if done == HALF:
                 os.kill(os.getpid(), signal.SIGINT)
 
     try:
@@ -97,39 +105,34 @@ def in_a_process(*words: object) -> tuple[float, int]:
 
 def main() -> None:
     report = Report("checkpoints", "what checkpoints cost a training, and what resuming adds to one")
-    for recipe, rounds in ROUNDS.items():
-        ratios, seconds = [], []
-        for number in range(rounds):
-            pair = {}
-            for every in ("30", "none") if number % 2 else ("none", "30"):
-                pair[every] = in_a_process("train", recipe, every)
-            ratios.append(pair["30"][0] / pair["none"][0])
-            seconds.append([pair["30"], pair["none"]])
-            report(
-                f"{recipe}: {pair['30'][0]:.2f} s with {pair['30'][1]} checkpoints, {pair['none'][0]:.2f} s without: "
-                f"{(ratios[-1] - 1) * 100:+.1f} %"
-            )
-        report(f"{recipe}: median {(median(ratios) - 1) * 100:+.1f} % (n = {rounds} pairs)")
-        report.figures[recipe] = seconds
+    pairs = []
+    for number in range(ROUNDS):
+        pair = {every: in_a_process("train", LONG, every) for every in (("30", "none"), ("none", "30"))[number % 2]}
+        pairs.append((pair["30"], pair["none"]))
+        (took, written), (plain, _) = pairs[-1]
+        report(f"{took:.2f} s with {written} checkpoints, {plain:.2f} s without: {(took / plain - 1) * 100:+.1f} %")
+    ratios = [with_them[0] / without[0] for with_them, without in pairs]
+    report(f"fast, {LONG:,} steps: median {(median(ratios) - 1) * 100:+.1f} % (n = {ROUNDS} pairs)")
+    report.figures["pairs"] = pairs
     # So often that the cost of one stands out of the noise.
-    pairs = [(in_a_process("train", "fast", "0"), in_a_process("train", "fast", "none")) for _ in range(ROUNDS["fast"])]
-    costs = [(often[0] - none[0]) / often[1] for often, none in pairs]
+    often = [(in_a_process("train", 380, "0"), in_a_process("train", 380, "none")) for _ in range(ROUNDS)]
+    costs = [(many[0] - none[0]) / many[1] for many, none in often]
     report(
-        f"fast, as many as can be written: {median(often[1] for often, _ in pairs):.0f} checkpoints, "
+        f"fast, 380 steps, as many as can be written: {median(many[1] for many, _ in often):.0f} checkpoints, "
         f"median {median(costs) * 1e3:.1f} ms each, which every 30 s is {median(costs) / 30 * 100:.2f} %"
     )
-    report.figures["often"] = pairs
+    report.figures["often"] = often
     with tempfile.TemporaryDirectory() as folder:
         run = Path(folder) / "stopped"
         stopped(run)
         times: dict[str, list[float]] = {"train": [], "resume": []}
-        for number in range(ROUNDS["fast"]):
+        for number in range(ROUNDS):
             times["train"].append(in_a_process("first", "train")[0])
             times["resume"].append(in_a_process("first", copytree(run, Path(folder) / str(number)))[0])
     added = [later - sooner for later, sooner in zip(times["resume"], times["train"], strict=True)]
     report(
         f"from the start of Python to the first step of fast: train {median(times['train']):.2f} s, resume after step "
-        f"{FAST_STEPS} {median(times['resume']):.2f} s; resume adds {median(added) * 1e3:+.0f} ms "
+        f"{HALF} {median(times['resume']):.2f} s; resume adds {median(added) * 1e3:+.0f} ms "
         f"(from {min(added) * 1e3:+.0f} to {max(added) * 1e3:+.0f}, n = {len(added)} pairs)"
     )
     report.figures["first step"] = times

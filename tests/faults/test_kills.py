@@ -91,7 +91,7 @@ def test_killed_twice(shapes: Path) -> None:
 
 @pytest.mark.faults
 @pytest.mark.parametrize(("recipe", "data"), CASES)
-def test_killed_at_random(recipe: str, data: str, record_testsuite_property: Callable[[str, object], None]) -> None:
+def test_killed_at_random(recipe: str, data: str, record_property: Callable[[str, object], None]) -> None:
     Path("dropout.toml").write_text(DROPOUT)
     given = ["--data", fill(Path("pictures"), each=200, size=28)] if data == "folder" else []
     name = "dropout.toml" if recipe == "dropout" else "fast"
@@ -103,4 +103,4 @@ def test_killed_at_random(recipe: str, data: str, record_testsuite_property: Cal
     often = moments(seed, whole.begun, ("step", "checkpoint"), 0.25)  # so that steps are left to be killed in
     for place in range(KILLS):
         met = check_survives(train, OFTEN, *((often, 3) if place < KILLED_THRICE else (once, 1)), want)
-        record_testsuite_property(f"{recipe}, {data}, {place}", ", then ".join(met))
+        record_property(f"{recipe}, {data}, {place}", ", then ".join(met))
